@@ -1,0 +1,115 @@
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+WASM_PACK_VERSION := 0.15.1
+# The generator of the glue must be of exactly the version that the crate was compiled with.
+WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
+
+TOOLS := $(CURDIR)/.build/tools
+export PATH := $(TOOLS)/bin:$(CURDIR)/tests/node_modules/.bin:$(PATH)
+export NEXT_TELEMETRY_DISABLED := 1
+export WRANGLER_SEND_METRICS := false
+
+RUST := Cargo.toml Cargo.lock rustfmt.toml $(shell find src -name '*.rs')
+WASM_PACK := wasm-pack build --release --mode no-install --target web --no-pack --no-gitignore
+
+.PHONY: help
+help:
+	@echo 'make demo      a real Next.js app on real workerd, with every render shown as it happens'
+	@echo 'make test      everything: core, exported surface, workerd, Next.js on OpenNext, packaging, evidence'
+	@echo 'make evidence  one line per promise: measured, required, and a control that must fail'
+	@echo 'make wasm      the two wasm files of the npm package'
+
+# --- tools ----------------------------------------------------------------------------------------------------------------
+
+$(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION):
+	rustup target add wasm32-unknown-unknown
+	cargo install --quiet --force --root $(TOOLS) wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
+	@touch $@
+
+$(TOOLS)/wasm-pack-$(WASM_PACK_VERSION):
+	cargo install --quiet --force --root $(TOOLS) wasm-pack@$(WASM_PACK_VERSION)
+	@touch $@
+
+tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json
+	npm --prefix tests ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: tools
+tools: $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION) $(TOOLS)/wasm-pack-$(WASM_PACK_VERSION) tests/node_modules/.package-lock.json
+
+# --- wasm -----------------------------------------------------------------------------------------------------------------
+
+ENGINE := pkg/wasm/engine/engine_bg.wasm
+OBJECTS := pkg/wasm/objects/objects_bg.wasm
+PANICKING := .build/panicking/engine_bg.wasm
+
+.PHONY: wasm
+wasm: $(ENGINE) $(OBJECTS)
+
+$(ENGINE): $(RUST) | tools
+	$(WASM_PACK) --out-dir pkg/wasm/engine --out-name engine . --features engine
+
+$(OBJECTS): $(RUST) | tools
+	$(WASM_PACK) --out-dir pkg/wasm/objects --out-name objects . --features objects
+
+# The engine with a panic on demand, for tests; the packed tarball is checked not to hold it.
+$(PANICKING): $(RUST) | tools
+	$(WASM_PACK) --out-dir .build/panicking --out-name engine . --features engine,panic-injection
+
+# --- the example app --------------------------------------------------------------------------------------------------------
+
+VARIANTS := onegen onegen-interception onegen-split onegen-expire onegen-expire-interception opennext
+
+.PHONY: apps
+apps: wasm
+	node tests/e2e/build.mjs $(VARIANTS)
+
+.PHONY: demo
+demo: wasm
+	node examples/demo.mjs
+
+# --- tests ------------------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: lint test-core test-surface test-workerd test-packaging test-app test-demo evidence
+	@echo 'make test: everything passed'
+
+.PHONY: lint
+lint: | tools
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- --deny warnings
+	cargo clippy --quiet --target wasm32-unknown-unknown --features engine -- --deny warnings
+	cargo clippy --quiet --target wasm32-unknown-unknown --features objects -- --deny warnings
+
+# The core: unit tests, properties, the exhaustive check of the lease machine.
+.PHONY: test-core
+test-core:
+	cargo test --quiet
+
+# The surface that JavaScript calls, in Node.
+.PHONY: test-surface
+test-surface: | tools
+	wasm-pack test --node --mode no-install . --features engine,panic-injection --test wasm
+
+.PHONY: test-workerd
+test-workerd: wasm $(PANICKING)
+	node --test --test-concurrency=1 'tests/harness/*.test.mjs' 'tests/workerd/*.test.mjs'
+
+# The example app on OpenNext.
+.PHONY: test-app
+test-app: apps
+	node --test --test-concurrency=1 'tests/e2e/*.test.mjs'
+
+.PHONY: test-packaging
+test-packaging: wasm
+	node --test --test-concurrency=1 'tests/packaging/*.test.mjs'
+
+.PHONY: test-demo
+test-demo: wasm
+	node examples/demo.mjs --check
+
+.PHONY: evidence
+evidence: apps $(PANICKING)
+	node tests/evidence/run.mjs

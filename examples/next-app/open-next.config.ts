@@ -1,0 +1,4 @@
+import { defineCloudflareConfig } from "@opennextjs/cloudflare";
+import { withOnegen } from "onegen/opennext";
+
+export default withOnegen(defineCloudflareConfig({ enableCacheInterception: true }));

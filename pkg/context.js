@@ -1,0 +1,106 @@
+// The request context: what the host knows of the request in progress.
+import { AsyncLocalStorage } from "node:async_hooks";
+
+const storage = new AsyncLocalStorage();
+
+/** The context of the request in progress, or undefined. */
+export const currentContext = () => storage.getStore();
+
+/** Runs `work` in a context. */
+export const runInContext = (context, work) => storage.run(context, work);
+
+export class RequestContext {
+  /** Where the ledger copy stood when the request began, once it is known. */
+  position;
+  /** The lease that the request carries, verified. */
+  carried;
+  prefetch = false;
+  onDemand = false;
+  /** Milliseconds spent waiting for renders of others. */
+  waited = 0;
+  /** Leases that this request has to use up or give back: entry key → lease. */
+  leases = new Map();
+  /** Keys that this request has just found absent from KV. */
+  absent = new Set();
+  /** What the response is made of: the last response entry read, or why there was none. */
+  served;
+  /** Whether a regeneration of what was served has been seen to. */
+  refreshed = false;
+  /** Ledger positions of data entries handed out, by the time that identifies them to the host. */
+  positions = new Map();
+  /** When the request began. */
+  startedAt = Date.now();
+
+  #ctx;
+  #pending = new Set();
+  #response = Promise.withResolvers();
+
+  constructor(request, env, ctx) {
+    this.request = request;
+    this.env = env;
+    this.#ctx = ctx;
+  }
+
+  /** Keeps the isolate at work until `promise` has settled; its failure is nobody's. */
+  waitUntil(promise) {
+    const settled = Promise.resolve(promise).then(
+      () => {},
+      () => {},
+    );
+    this.#pending.add(settled);
+    settled.then(() => this.#pending.delete(settled));
+    this.#ctx.waitUntil(settled);
+  }
+
+  /** As `waitUntil`, for work that itself waits until the request is idle. */
+  waitUntilEnd(promise) {
+    this.#ctx.waitUntil(promise.catch(() => {}));
+  }
+
+  /** The execution context as the app sees it: its background work is noticed. */
+  get tracked() {
+    const context = this;
+    return new Proxy(this.#ctx, {
+      get(target, property) {
+        if (property === "waitUntil") return (promise) => context.waitUntil(promise);
+        const value = Reflect.get(target, property, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  }
+
+  /** The response's status and headers, as soon as there are any. */
+  get response() {
+    return this.#response.promise;
+  }
+
+  responded(response) {
+    this.#response.resolve(response);
+  }
+
+  /** Resolves once no background work of the request is left, or after `ms`. */
+  async idle(ms) {
+    let waiting = true;
+    let timer;
+    const limit = new Promise((resolve) => {
+      timer = setTimeout(() => {
+        waiting = false;
+        resolve();
+      }, ms);
+    });
+    while (waiting && this.#pending.size > 0) await Promise.race([Promise.all(this.#pending), limit]);
+    clearTimeout(timer);
+  }
+
+  /** The context as the engine takes it. */
+  forEngine(key) {
+    return {
+      position: this.position,
+      carried: this.carried,
+      prefetch: this.prefetch,
+      on_demand: this.onDemand,
+      waited_ms: this.waited,
+      absent: key !== undefined && this.absent.has(key),
+    };
+  }
+}

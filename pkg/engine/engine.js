@@ -1,0 +1,73 @@
+// One isolate's engine, guarded: whatever happens inside, a call ends with a result.
+import * as core from "../wasm/engine/engine.js";
+
+const MISS = Object.freeze({
+  step: "done",
+  result: "miss",
+  lease: undefined,
+  renewed: false,
+  absent: false,
+  memory: Object.freeze({ keep: undefined, forget: Object.freeze([]) }),
+});
+
+const missAfterPanic = () => ({ ...MISS, reason: "panic" });
+
+export class Engine {
+  #settings;
+  /** How many panics were answered with a miss. */
+  panics = 0;
+  /** Called after a panic: the fresh engine remembers nothing, so whatever is kept for the old one's memory is void. */
+  onReset = () => {};
+
+  /**
+   * @param {object} options `app`, `memoryBytes`, `windowMs`, `waitMs`
+   * @param {string} build the deployment id, else the build id
+   * @param {string} secret what signs leases: the same in every isolate of the build, unknown to visitors
+   * @throws {Error} with `code` "bad-option" and one sentence when an option makes no sense
+   */
+  constructor(options, build, secret) {
+    this.#settings = [options, build, secret];
+    core.configure(...this.#settings);
+  }
+
+  /** Takes a call; returns a step: `{ step: "perform", machine, effect, deadline_ms }` or `{ step: "done", result, … }`. */
+  begin(call, now) {
+    return this.#guard(() => core.begin(call, now), missAfterPanic);
+  }
+
+  /** Goes on with a machine. */
+  resume(machine, reply, now) {
+    return this.#guard(() => core.resume(machine, reply, now), missAfterPanic);
+  }
+
+  /** Calls one of the engine's free functions. It is tried once more on a fresh instance; undefined if that panics too. */
+  call(name, ...args) {
+    const run = () => core[name](...args);
+    return this.#guard(run, () => this.#guard(run, () => undefined));
+  }
+
+  stats() {
+    return core.stats();
+  }
+
+  #guard(run, afterPanic) {
+    try {
+      return run();
+    } catch (error) {
+      if (error?.code === "bad-call") throw error;
+      this.panics += 1;
+      this.#heal();
+      return afterPanic();
+    }
+  }
+
+  /** A call without arguments lets the glue replace the broken instance; only then may arguments cross again. */
+  #heal() {
+    try {
+      core.heal();
+      core.configure(...this.#settings);
+    } finally {
+      this.onReset();
+    }
+  }
+}

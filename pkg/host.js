@@ -1,0 +1,289 @@
+// The host of an engine: performs its effects, keeps the bytes of its memory tier, and turns every failure into a miss.
+
+const MINIMUM_PREFIX = 12;
+/** How long the ledger may take: less than the read that waits for it beside KV. */
+const SINCE_LIMIT_MS = 2000;
+/** KV may show a new key late: the namespace's id is looked for after so many publications before it counts as missing. */
+const NAMESPACE_QUESTIONS = 20;
+
+/** A timer that rings so late tells that the isolate was held up: by a render that computes, or by a machine that stalls. */
+const HELD_UP_MS = 250;
+
+/** Rejects when `promise` has not settled after `ms` in which this isolate could have heard of it. */
+export function within(ms, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    const begun = Date.now();
+    const fail = () => reject(new Error(`no answer within ${ms} ms`));
+    timer = setTimeout(() => {
+      // Held up, the isolate finds timers and answers at once, and nothing says which of them comes first.
+      if (Date.now() - begun > ms + HELD_UP_MS) timer = setTimeout(fail, ms);
+      else fail();
+    }, ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+export class Host {
+  #engine;
+  #stores;
+  #slots = new Map();
+  #warned = new Set();
+  #namespaceDoubts = NAMESPACE_QUESTIONS;
+
+  /**
+   * @param {object} parts
+   * @param {import("./engine/engine.js").Engine} parts.engine
+   * @param {object} parts.stores performs reads, messages and regenerations: see `bindings.js`
+   */
+  constructor({ engine, stores }) {
+    this.#engine = engine;
+    this.#stores = stores;
+    engine.onReset = () => this.#slots.clear();
+  }
+
+  get engine() {
+    return this.#engine;
+  }
+
+  /** Bytes of bodies kept for the memory tier. */
+  get keptBytes() {
+    let bytes = 0;
+    for (const body of this.#slots.values()) bytes += body.buffer.byteLength;
+    return bytes;
+  }
+
+  /** Says a thing once per isolate. */
+  warnOnce(topic, message) {
+    if (this.#warned.has(topic)) return;
+    this.#warned.add(topic);
+    console.warn(`onegen: ${message}`);
+  }
+
+  /**
+   * Reads an entry.
+   * @returns {Promise<{ entry?: object, body?: Uint8Array, miss?: object }>}
+   */
+  async read(context, { kind, key, caller, seeded = false }) {
+    const begun = Date.now();
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const bytes = {};
+      const call = { read: { kind, key, caller, nonce: crypto.randomUUID(), context: context.forEngine(key), seeded } };
+      const done = await this.#run(call, context, { bytes });
+      context.position ??= done.ledger;
+      if (done.result !== "entry") {
+        if (done.reason === "coordinator-down") {
+          this.warnOnce("coordinator-down", "a route's coordinator does not answer: its pages are rendered, but not shared");
+        }
+        if (done.absent) context.absent.add(key);
+        context.waited += done.reason === "wait-limit" ? Date.now() - begun : 0;
+        return { miss: done };
+      }
+      const body = done.source === "memory" ? this.#slots.get(done.slot) : bytes[done.source];
+      // Evicted while the ledger was being asked: now it is read from KV.
+      if (body === undefined) continue;
+      if (done.collapsed) context.waited += Date.now() - begun;
+      this.#order(done.memory, body);
+      if (done.touch) context.waitUntil(this.#stores.touch(this.#engine.call("entry_key", kind, key)));
+      if (done.brief) this.warnOnce("ledger-down", "the tag ledger does not answer: entries are served without asking it");
+      return { entry: done, body };
+    }
+    return { miss: { reason: "evicted", renewed: false } };
+  }
+
+  /**
+   * Stores a render.
+   * @param {object} value `{ shape, parts: [{ name, bytes: Uint8Array }], tags, revalidate, expire }`
+   */
+  async store(context, { kind, key, lease, startedAt, value }) {
+    const body = concatenate(value.parts.map(({ bytes }) => bytes));
+    const call = {
+      store: {
+        kind,
+        key,
+        shape: value.shape,
+        parts: value.parts.map(({ name, bytes }) => ({ name, bytes: bytes.byteLength })),
+        tags: value.tags,
+        revalidate: value.revalidate,
+        expire: value.expire,
+        lease,
+        context: context.forEngine(),
+        started_at: startedAt,
+      },
+    };
+    const done = await this.#run(call, context, { body });
+    if (done.memory) this.#order(done.memory, body);
+    if (done.reason === "too-large") {
+      this.warnOnce(
+        `too-large ${key}`,
+        `${key} is ${body.byteLength} bytes: expected at most 25 MiB, what Workers KV stores; it is served uncached, so make it smaller or exclude it from caching`,
+      );
+    }
+    if (done.reason === "accepted" && this.#namespaceDoubts > 0) context.waitUntil(this.#checkNamespace());
+    if (done.reason === "coordinator-down") {
+      this.warnOnce("not-stored", "a route's coordinator does not answer: a render was kept in this isolate alone");
+    }
+    return done;
+  }
+
+  async #checkNamespace() {
+    const shared = await this.#stores.sharesNamespace();
+    this.#namespaceDoubts = shared === true ? 0 : this.#namespaceDoubts - 1;
+    if (shared === false || (shared === undefined && this.#namespaceDoubts === 0)) {
+      this.#namespaceDoubts = 0;
+      this.warnOnce(
+        "namespace",
+        "this Worker and the one that hosts the Durable Objects see different KV namespaces: expected the same id under ONEGEN_KV in both wrangler files; until then every cold isolate asks the coordinators",
+      );
+    }
+  }
+
+  /** Regenerates what was served stale, if nobody else does. `regenerate(token, deadlineMs)` has the app render. */
+  async refresh(context, { kind, key, entry, regenerate }) {
+    const call = {
+      refresh: {
+        kind,
+        key,
+        generation: entry.generation,
+        expire: entry.expire,
+        nonce: crypto.randomUUID(),
+        context: context.forEngine(),
+      },
+    };
+    const bytes = {};
+    const done = await this.#run(call, context, { bytes, regenerate });
+    if (done.memory && bytes.coordinator) this.#order(done.memory, bytes.coordinator);
+    return done;
+  }
+
+  /** Gives a lease back. `reason` is "failed" or "not_stored". */
+  release(context, { entryKey, lease, reason }) {
+    return this.#run({ release: { entry_key: entryKey, lease, reason } }, context, {});
+  }
+
+  /** Records an invalidation; resolves to whether it was recorded. */
+  async invalidate(context, { tags, profile }) {
+    const done = await this.#run({ invalidate: { tags, profile } }, context, {});
+    return done.reason === "recorded" || done.reason === "nothing";
+  }
+
+  /** What the ledger says of tags since a position: "none", "soft" or "hard". */
+  async invalidated(context, { tags, position }) {
+    const done = await this.#run({ invalidated: { tags, position } }, context, {});
+    // Without an answer the milder mistake is to render once too often.
+    return done.invalidation ?? "hard";
+  }
+
+  async #run(call, context, frame) {
+    const work = this.#drive(call, context, frame);
+    context.waitUntil(work);
+    return work;
+  }
+
+  async #drive(call, context, frame) {
+    let step = this.#engine.begin(call, Date.now());
+    while (step.step === "perform") {
+      let reply = "failed";
+      try {
+        reply = await within(step.deadline_ms, this.#perform(step.effect, step.deadline_ms, context, frame));
+      } catch (error) {
+        this.#stores.failed?.(step.effect.kind, error);
+      }
+      step = this.#engine.resume(step.machine, reply, Date.now());
+    }
+    return step;
+  }
+
+  async #perform(effect, limitMs, context, frame) {
+    const stores = this.#stores;
+    switch (effect.kind) {
+      case "load": {
+        const [kv, since] = await Promise.all([
+          effect.key === undefined ? undefined : this.#stored(effect.key, frame),
+          effect.since === undefined ? undefined : this.#since(effect.since),
+        ]);
+        return { loaded: { kv, since } };
+      }
+      case "seed": {
+        const bytes = await stores.seed(effect.key);
+        frame.seed = bytes && this.#split(bytes, frame, "seed");
+        return { seeded: { seed: frame.seed && { header: frame.seed.header, total: bytes.byteLength } } };
+      }
+      case "publish_seed": {
+        const { header, body } = frame.seed;
+        return { published: { answer: await stores.publish(effect.object, effect.message, header, body, limitMs) } };
+      }
+      case "acquire": {
+        const { answer, waited = false, header, body } = await stores.acquire(effect.object, effect.message, limitMs);
+        if (!answer.newer) return { acquired: { answer } };
+        frame.bytes.coordinator = body;
+        return { acquired: { answer, waited, bytes: { header, total: header.byteLength + body.byteLength } } };
+      }
+      case "publish":
+        return { published: { answer: await stores.publish(effect.object, effect.message, effect.header, frame.body, limitMs) } };
+      case "abandon":
+        await stores.abandon(effect.object, effect.message, limitMs);
+        return "done";
+      case "regenerate":
+        return { regenerated: { status: await frame.regenerate(effect.token) } };
+      case "append":
+        return { appended: { since: await stores.append(effect.message, limitMs) } };
+      case "check":
+        return { checked: { invalidation: await stores.check(effect.message, limitMs) } };
+      case "pause":
+        await new Promise((resolve) => setTimeout(resolve, effect.ms));
+        return "done";
+      default:
+        throw new Error(`onegen: the engine named an unknown effect: ${effect.kind}`);
+    }
+  }
+
+  /** KV's answer; a failure of KV alone must not lose what the ledger says. */
+  async #stored(key, frame) {
+    try {
+      const buffer = await within(2500, this.#stores.read(key));
+      if (buffer === null) return "absent";
+      const bytes = new Uint8Array(buffer);
+      const { header } = this.#split(bytes, frame, "kv");
+      return { found: { header, total: bytes.byteLength } };
+    } catch (error) {
+      this.warnOnce("kv-down", `Workers KV could not be read, coordinators are asked instead: ${error.message}`);
+      return "unreadable";
+    }
+  }
+
+  async #since(position) {
+    try {
+      return await within(SINCE_LIMIT_MS, this.#stores.since({ position }, SINCE_LIMIT_MS));
+    } catch (error) {
+      this.#stores.failed?.("since", error);
+      return undefined;
+    }
+  }
+
+  /** Parts stored bytes into header and body: the body never crosses into the engine. */
+  #split(bytes, frame, source) {
+    const length = this.#engine.call("header_bytes", bytes.subarray(0, MINIMUM_PREFIX)) ?? -1;
+    // Not an entry: its first bytes are enough for the engine to count and refuse it.
+    const header = bytes.subarray(0, length < 0 ? MINIMUM_PREFIX : length);
+    const body = bytes.subarray(header.byteLength);
+    if (frame.bytes) frame.bytes[source] = body;
+    return { header, body };
+  }
+
+  #order({ keep, forget }, body) {
+    for (const slot of forget) this.#slots.delete(slot);
+    if (keep !== undefined) this.#slots.set(keep, body);
+  }
+}
+
+function concatenate(runs) {
+  if (runs.length === 1) return runs[0];
+  const whole = new Uint8Array(runs.reduce((sum, run) => sum + run.byteLength, 0));
+  let at = 0;
+  for (const run of runs) {
+    whole.set(run, at);
+    at += run.byteLength;
+  }
+  return whole;
+}

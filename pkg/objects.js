@@ -1,0 +1,313 @@
+// The Durable Object classes. State and decisions are in wasm; here are held requests, body bytes and promises.
+import { DurableObject } from "cloudflare:workers";
+import module from "./wasm/objects/objects_bg.wasm";
+import {
+  LedgerObject,
+  RouteObject,
+  generation_of,
+  heal,
+  header_bytes,
+  initSync,
+  namespace_id_key,
+} from "./wasm/objects/objects.js";
+import { checkedOptions, count } from "./options.js";
+
+initSync({ module });
+
+/** A row of SQLite storage may hold 2 MB; half of it leaves room for whatever the runtime adds. */
+const ROW_BYTES = 1024 * 1024;
+/** Below the time after which the lease machine gives a put up (`KV_PUT_LIMIT` in the crate's `lease` module). */
+const PUT_LIMIT_MS = 25_000;
+
+/** The limits of a coordinator, as its class's `options` name them. */
+const LIMITS = {
+  firstLeaseMs: count("milliseconds", "10000"),
+  minLeaseMs: count("milliseconds", "3000"),
+  maxLeaseMs: count("milliseconds", "60000"),
+  firstBackOffMs: count("milliseconds", "1000"),
+  maxBackOffMs: count("milliseconds", "300000"),
+  firstHitForMissMs: count("milliseconds", "5000"),
+  maxHitForMissMs: count("milliseconds", "60000"),
+  kvTtlSeconds: count("seconds", "30 days"),
+};
+
+/** What this isolate has complained of already. */
+const complaints = new Set();
+
+function complain(message) {
+  if (complaints.has(message)) return;
+  complaints.add(message);
+  console.error(`onegen: ${message}`);
+}
+
+/** Whether the Worker that hosts the objects can write entries at all. */
+function hasNamespace({ ONEGEN_KV: kv }) {
+  if (typeof kv?.put === "function") return true;
+  const what = kv === undefined ? "missing" : "of another kind";
+  complain(
+    `binding ONEGEN_KV of the Worker that hosts the Durable Objects is ${what}: expected a KV namespace: add { "binding": "ONEGEN_KV" } to its kv_namespaces (until then entries are kept by their coordinators alone)`,
+  );
+  return false;
+}
+
+/** A handle to an object of the wasm instance. After a panic it is made anew, over the same storage. */
+class Handle {
+  #make;
+  #object;
+
+  constructor(make) {
+    this.#make = make;
+  }
+
+  call(run) {
+    try {
+      this.#object ??= this.#make();
+      return run(this.#object);
+    } catch (error) {
+      if (error?.code === "object-failed") throw error;
+      // The instance may be broken, or this handle may belong to one that was: the second attempt has a fresh one.
+      heal();
+      this.#object = this.#make();
+      return run(this.#object);
+    }
+  }
+
+  forget() {
+    this.#object = undefined;
+  }
+}
+
+/** Coordinates one route: grants leases, accepts publications, and is the only writer of the route's KV key. */
+export class RouteCoordinator extends DurableObject {
+  /** Limits: see the README. Subclass with another `static options` to change them. */
+  static options = {};
+
+  #waiters = new Set();
+  #alarmAt;
+  #handle = new Handle(() => {
+    this.#sql("CREATE TABLE IF NOT EXISTS body (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL)");
+    this.#sql("CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY, name TEXT NOT NULL)");
+    const object = this.#routeObject();
+    this.#obey(object.restarted(Date.now()));
+    return object;
+  });
+
+  /** "May I render this route?" See `Acquire` in the crate's `wire` module; `newer` comes with header and body. */
+  async acquire(name, message) {
+    const until = Date.now() + (message.wait_ms ?? 0);
+    for (let waited = false; ; waited = true) {
+      const { answer } = this.#step((object) => object.acquire(message, Date.now()));
+      if (answer.newer) {
+        const entry = await this.#entry(name, answer.newer.generation);
+        if (entry) return { answer, waited, ...entry };
+        this.#step((object) => object.bytes_lost(answer.newer.generation, Date.now()));
+        continue;
+      }
+      const left = until - Date.now();
+      if (!answer.hold || left <= 0) return { answer };
+      await this.#woken(Math.min(left, answer.hold.recheck_ms + 1));
+    }
+  }
+
+  /** "Here is a render." */
+  async publish(name, message, header, body) {
+    const orders = this.ctx.storage.transactionSync(() =>
+      this.#handle.call((object) => {
+        const publication = object.publish(message, header, body.byteLength, Date.now());
+        if (publication.orders.keepBytes) {
+          this.#sql("INSERT OR REPLACE INTO name (id, name) VALUES (1, ?)", name);
+          this.#keep(publication.header, body);
+        }
+        return publication.orders;
+      }),
+    );
+    this.#obey(orders);
+    return orders.answer;
+  }
+
+  /** "I shall not publish." */
+  async abandon(_name, message) {
+    this.#step((object) => object.abandon(message, Date.now()));
+  }
+
+  /** A reader found the KV key past half of its life. */
+  async touch(_name) {
+    this.#step((object) => object.touch(Date.now()));
+  }
+
+  async alarm() {
+    try {
+      this.#alarmAt = undefined;
+      await this.#step((object) => object.alarm(Date.now())).putting;
+    } catch (error) {
+      console.error(`onegen: an alarm of ${this.#name() ?? "a route"} failed and rings again: ${error.message}`);
+      await this.ctx.storage.setAlarm(Date.now() + 30_000);
+    }
+  }
+
+  /** A mistake in the options costs those options, not the route: then the defaults hold. */
+  #routeObject() {
+    try {
+      return new RouteObject(this.ctx, checkedOptions(this.constructor.options, LIMITS));
+    } catch (error) {
+      if (!error.message?.startsWith("option")) throw error;
+      complain(`${error.message} (in the static options of RouteCoordinator; until then its defaults hold)`);
+      return new RouteObject(this.ctx, {});
+    }
+  }
+
+  #step(run) {
+    const orders = this.#handle.call(run);
+    const putting = this.#obey(orders);
+    return { answer: orders.answer, putting };
+  }
+
+  /** Does what an outcome asks for; returns the put it started, if any. */
+  #obey(orders) {
+    if (orders.dropBytes) this.#sql("DELETE FROM body");
+    if (orders.deleteAll) {
+      this.#handle.forget();
+      this.#alarmAt = undefined;
+      this.ctx.waitUntil(this.ctx.storage.deleteAll());
+      return undefined;
+    }
+    if (orders.wake) {
+      for (const wake of this.#waiters) wake();
+    }
+    if (orders.alarmAt !== this.#alarmAt) {
+      this.#alarmAt = orders.alarmAt;
+      this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(orders.alarmAt, Date.now())));
+    }
+    if (orders.put === undefined) return undefined;
+    const putting = this.#put(orders.put);
+    this.ctx.waitUntil(putting);
+    return putting;
+  }
+
+  async #put(generation) {
+    const name = this.#name();
+    const entry = await this.#entry(name, generation);
+    const confirmed = entry !== undefined && hasNamespace(this.env) && (await this.#written(name, entry));
+    this.#step((object) => object.put_ended(generation, confirmed, Date.now()));
+    // Neither here nor in KV any more: the next reader is granted a lease.
+    if (entry === undefined) this.#step((object) => object.bytes_lost(generation, Date.now()));
+  }
+
+  /** Writes an entry to KV; whether that is known to have happened. */
+  async #written(name, { header, body }) {
+    try {
+      const value = new Uint8Array(header.byteLength + body.byteLength);
+      value.set(header);
+      value.set(body, header.byteLength);
+      const expirationTtl = this.#handle.call((object) => object.kv_ttl_seconds());
+      await withLimit(PUT_LIMIT_MS, this.env.ONEGEN_KV.put(name, value, { expirationTtl }));
+      return true;
+    } catch (error) {
+      console.warn(`onegen: writing ${name} to Workers KV failed and is tried again: ${error.message}`);
+      return false;
+    }
+  }
+
+  /** Resolves when the route's state changed, or after `ms`. */
+  #woken(ms) {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#waiters.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.#waiters.add(wake);
+    });
+  }
+
+  /** The entry of a generation: kept here, or, once that is long enough ago, in KV. */
+  async #entry(name, generation) {
+    const kept = this.#kept();
+    if (kept) return kept;
+    if (!hasNamespace(this.env)) return undefined;
+    const value = await this.env.ONEGEN_KV.get(name, { type: "arrayBuffer" });
+    if (value === null) return undefined;
+    const bytes = new Uint8Array(value);
+    const length = header_bytes(bytes.subarray(0, 12));
+    if (length < 0) return undefined;
+    const header = bytes.subarray(0, length);
+    if (generation_of(header, bytes.byteLength) !== generation) return undefined;
+    return { header, body: bytes.subarray(length) };
+  }
+
+  #keep(header, body) {
+    this.#sql("DELETE FROM body");
+    this.#sql("INSERT INTO body (seq, bytes) VALUES (0, ?)", header);
+    for (let at = 0, seq = 1; at < body.byteLength; at += ROW_BYTES, seq += 1) {
+      this.#sql("INSERT INTO body (seq, bytes) VALUES (?, ?)", seq, body.slice(at, at + ROW_BYTES));
+    }
+  }
+
+  #kept() {
+    const [first, ...rest] = this.#sql("SELECT bytes FROM body ORDER BY seq").map(({ bytes }) => new Uint8Array(bytes));
+    if (first === undefined) return undefined;
+    const body = new Uint8Array(rest.reduce((sum, { byteLength }) => sum + byteLength, 0));
+    let at = 0;
+    for (const run of rest) {
+      body.set(run, at);
+      at += run.byteLength;
+    }
+    return { header: first, body };
+  }
+
+  #name() {
+    return this.#sql("SELECT name FROM name WHERE id = 1")[0]?.name;
+  }
+
+  #sql(query, ...values) {
+    return this.ctx.storage.sql.exec(query, ...values).toArray();
+  }
+}
+
+/** An app's ordered log of tag invalidations. */
+export class TagLedger extends DurableObject {
+  #namespace;
+  #handle = new Handle(() => new LedgerObject(this.ctx));
+
+  /** "What have I missed?" */
+  async since(name, message) {
+    const since = this.#handle.call((object) => object.since(message, Date.now()));
+    return { ...since, namespace: this.#namespaceId(name) };
+  }
+
+  /** "These tags are invalidated." Answered as `since`, own rows included. */
+  async append(_name, message) {
+    return this.#handle.call((object) => object.append(message, Date.now()));
+  }
+
+  /** "Was any of these tags invalidated after that position?" */
+  async check(_name, message) {
+    return this.#handle.call((object) => object.check(message, Date.now()));
+  }
+
+  /**
+   * A random id, left in the KV namespace that this Worker sees. An app that does not find it in its own is looking at
+   * another namespace, and would never see what the coordinators write.
+   */
+  #namespaceId(name) {
+    if (this.#namespace === undefined) {
+      const { sql } = this.ctx.storage;
+      sql.exec("CREATE TABLE IF NOT EXISTS namespace (id INTEGER PRIMARY KEY, value TEXT NOT NULL)");
+      sql.exec("INSERT OR IGNORE INTO namespace (id, value) VALUES (1, ?)", crypto.randomUUID());
+      this.#namespace = sql.exec("SELECT value FROM namespace WHERE id = 1").one().value;
+      if (hasNamespace(this.env)) {
+        this.ctx.waitUntil(this.env.ONEGEN_KV.put(namespace_id_key(name), this.#namespace).catch(() => {}));
+      }
+    }
+    return this.#namespace;
+  }
+}
+
+function withLimit(ms, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}

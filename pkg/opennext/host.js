@@ -1,0 +1,216 @@
+// OpenNext's overrides, as the entry Worker does them: between OpenNext's calls and the engine's.
+import { RequestContext, currentContext } from "../context.js";
+import { fromStored, toStored } from "./values.js";
+
+const KINDS = { cache: "response", fetch: "data", composable: "use_cache" };
+const BEFORE_EVERYTHING = { epoch: 0, number: 0 };
+/** How long a publication waits for the response's headers, which alone tell a page's `expire`. */
+const RESPONSE_LIMIT_MS = 1000;
+
+export class OpenNextHost {
+  #host;
+  #seeded;
+  #previewId;
+  /** What identifies the value handed out when OpenNext hands it back after a failed render. */
+  #handedOut = new WeakSet();
+
+  /**
+   * @param {object} parts
+   * @param {import("../host.js").Host} parts.host
+   * @param {boolean} parts.seeded whether the build's pages are among the Worker's assets
+   * @param {string} parts.previewId what makes a request an on-demand regeneration
+   */
+  constructor({ host, seeded, previewId }) {
+    this.#host = host;
+    this.#seeded = seeded;
+    this.#previewId = previewId;
+  }
+
+  /** `incrementalCache.get`. The interceptor gives no `cacheType`: it passes misses on to the server. */
+  async get(key, cacheType) {
+    const context = contextOrNone();
+    const kind = KINDS[cacheType ?? "cache"];
+    const read = {
+      kind,
+      key,
+      caller: cacheType === "cache" ? "renderer" : "bystander",
+      seeded: this.#seeded && kind === "response",
+    };
+    const { entry, body, miss } = await this.#host.read(context, read);
+    if (kind !== "response") return miss ? null : this.#dataEntry(context, entry, body);
+    if (miss) {
+      if (miss.lease) context.leases.set(this.#entryKey(key), miss.lease);
+      context.served = { miss };
+      return null;
+    }
+    context.served = { entry, kind, key };
+    return this.#responseEntry(entry, body, cacheType);
+  }
+
+  #responseEntry(entry, body, cacheType) {
+    const value = fromStored(entry, body);
+    for (const identity of [value.meta?.headers, value.json, value.props]) {
+      if (typeof identity === "object" && identity !== null) this.#handedOut.add(identity);
+    }
+    value.revalidate = entry.revalidate ?? false;
+    if (entry.stale) return { value, lastModified: staleTime(entry), shouldBypassTagCache: true };
+    // OpenNext's interceptor calls an entry stale in its last second; the verdict is ours.
+    if (cacheType === undefined && value.revalidate !== false) value.revalidate = Math.max(value.revalidate, 2);
+    return { value, lastModified: Date.now(), shouldBypassTagCache: true };
+  }
+
+  #dataEntry(context, entry, body) {
+    // OpenNext asks about the entry's tags by this time; the position behind it is what counts.
+    const known = context.positions.get(entry.created_at);
+    context.positions.set(entry.created_at, known ? lowerOf(known, entry.position) : entry.position);
+    return { value: fromStored(entry, body), lastModified: entry.created_at };
+  }
+
+  /** `incrementalCache.set`. */
+  async set(key, value, cacheType = "cache") {
+    const context = contextOrNone();
+    const kind = KINDS[cacheType];
+    if (kind !== "response") {
+      await this.#host.store(context, { kind, key, startedAt: context.startedAt, value: toStored(value, cacheType) });
+      return;
+    }
+    const lease = this.#takeLease(context, key);
+    if (this.#isHandedOut(value)) {
+      // A render failed, and Next.js stores again what it was given.
+      if (lease) await this.#host.release(context, { entryKey: this.#entryKey(key), lease, reason: "failed" });
+      return;
+    }
+    const stored = toStored(value, cacheType);
+    stored.expire ??= await this.#expire(context, stored.revalidate);
+    await this.#host.store(context, { kind, key, lease, startedAt: context.startedAt, value: stored });
+  }
+
+  /** `incrementalCache.delete`: Next.js found that there is no such page. A tombstone takes its place. */
+  async delete(key) {
+    const context = contextOrNone();
+    const value = { shape: "tombstone", parts: [], tags: [], revalidate: undefined, expire: undefined };
+    const lease = this.#takeLease(context, key);
+    await this.#host.store(context, { kind: "response", key, lease, startedAt: context.startedAt, value });
+  }
+
+  /** The lease under which this request renders `key`; from now on whoever took it answers for it. */
+  #takeLease(context, key) {
+    const entryKey = this.#entryKey(key);
+    const lease = context.leases.get(entryKey);
+    context.leases.delete(entryKey);
+    return lease;
+  }
+
+  #entryKey(key) {
+    return this.#host.engine.call("entry_key", "response", key);
+  }
+
+  /** `tagCache.hasBeenRevalidated`, asked for data entries only. */
+  async hasBeenRevalidated(tags, lastModified) {
+    return (await this.#invalidated(tags, lastModified)) === "hard";
+  }
+
+  /** `tagCache.isStale`. */
+  async isStale(tags, lastModified) {
+    return (await this.#invalidated(tags, lastModified)) === "soft";
+  }
+
+  #invalidated(tags, lastModified) {
+    const context = contextOrNone();
+    const position = context.positions.get(lastModified) ?? BEFORE_EVERYTHING;
+    return this.#host.invalidated(context, { tags, position });
+  }
+
+  /** `tagCache.getLastRevalidated`: a time after which `use cache` entries count; now, unless nothing was ever invalidated. */
+  async lastRevalidated(tags) {
+    const invalidation = await this.#host.invalidated(contextOrNone(), { tags, position: BEFORE_EVERYTHING });
+    return invalidation === "none" ? 0 : Date.now();
+  }
+
+  /** `tagCache.writeTags`. OpenNext swallows errors, so one that outlasts every attempt is logged as such. */
+  async writeTags(tags) {
+    const context = contextOrNone();
+    for (const [profile, group] of byProfile(tags)) {
+      const recorded = await this.#host.invalidate(context, { tags: group, profile });
+      if (!recorded) {
+        console.error(`onegen: the invalidation of ${group.join(", ")} could not be recorded: its pages stay as they are`);
+      }
+    }
+  }
+
+  /** `queue.send`: regenerate what this request was served stale. Returns at once. */
+  revalidate({ MessageBody: { host, url } }) {
+    const context = currentContext();
+    if (context) this.refresh(context, host, url);
+  }
+
+  /** Starts the regeneration of what the request was served, unless it was fresh or is seen to already. */
+  refresh(context, host, url) {
+    const { served } = context;
+    if (!served?.entry?.stale || context.refreshed) return;
+    context.refreshed = true;
+    const regenerate = (token) => this.#regenerate(context, host, url, token);
+    context.waitUntil(this.#host.refresh(context, { ...served, regenerate }));
+  }
+
+  /** Has the app render a page: a HEAD to itself, in whatever isolate answers. */
+  async #regenerate(context, host, url, token) {
+    const headers = new Headers({ "x-prerender-revalidate": this.#previewId, "x-isr": "1" });
+    if (token) headers.set("x-onegen-lease", token);
+    const { protocol } = new URL(context.request.url);
+    const response = await context.self(new Request(`${protocol}//${host}${url}`, { method: "HEAD", headers }));
+    await response.body?.cancel();
+    return response.status;
+  }
+
+  #isHandedOut(value) {
+    return [value.meta?.headers, value.json, value.props].some((identity) => this.#handedOut.has(identity));
+  }
+
+  /**
+   * A page's `expire` stands in the response's `Cache-Control` only: lifetime plus stale-while-revalidate (next 16.4,
+   * `server/lib/cache-control.js`). Of a regeneration OpenNext hides it; then the replaced entry's is kept.
+   */
+  async #expire(context, revalidate) {
+    const replaced = context.served?.miss?.expire;
+    if (revalidate === undefined || context.carried || context.onDemand) return replaced;
+    const headers = await Promise.race([
+      context.response.then((response) => response.headers),
+      new Promise((resolve) => setTimeout(resolve, RESPONSE_LIMIT_MS)),
+    ]);
+    const [, fresh, stale] = /s-maxage=(\d+), stale-while-revalidate=(\d+)/.exec(headers?.get("cache-control") ?? "") ?? [];
+    return Number(fresh) === revalidate ? Number(fresh) + Number(stale) : replaced;
+  }
+}
+
+/** A time by which Next.js finds the entry stale, and not expired, whatever it believes the lifetime to be. */
+function staleTime({ created_at, revalidate, reason }) {
+  return reason === "stale-tag" && revalidate !== undefined
+    ? Math.min(created_at, Date.now() - revalidate * 1000 - 1)
+    : created_at;
+}
+
+/** The context of the request in progress; outside of any, one that knows nothing and keeps nothing alive. */
+function contextOrNone() {
+  return currentContext() ?? new RequestContext(undefined, undefined, { waitUntil() {} });
+}
+
+function lowerOf(a, b) {
+  if (a.epoch !== b.epoch) return BEFORE_EVERYTHING;
+  return a.number < b.number ? a : b;
+}
+
+/** OpenNext's writes grouped as they were asked for: without durations, or with this long until they expire. */
+function byProfile(tags) {
+  const groups = new Map();
+  for (const written of tags) {
+    const { tag, stale, expire } = typeof written === "string" ? { tag: written } : written;
+    const soft = stale !== undefined;
+    const id = soft ? String(expire === undefined ? "" : expire - stale) : "hard";
+    const profile = soft ? { expire_ms: expire === undefined ? undefined : Math.max(0, expire - stale) } : undefined;
+    const group = groups.get(id) ?? [profile, []];
+    group[1].push(tag);
+    groups.set(id, group);
+  }
+  return [...groups.values()];
+}

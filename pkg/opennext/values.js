@@ -1,0 +1,92 @@
+// OpenNext's cache values as runs of bytes, and back.
+//
+// Large texts become runs of their own; everything else of a value travels in the run `rest`, as JSON. Binary route bodies, which
+// OpenNext hands over as base64, are stored as the bytes they are.
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+const TAGS_HEADER = "x-next-cache-tags";
+const SEGMENT = "segment:";
+
+/**
+ * @param {object} value a `CachedFile`, `CachedFetchValue` or `StoredComposableCacheEntry` of OpenNext
+ * @param {string} cacheType "cache", "fetch" or "composable"
+ * @returns what `Host.store` takes
+ */
+export function toStored(value, cacheType) {
+  const { parts, rest } = cacheType === "cache" ? splitFile(value) : splitData(value, cacheType);
+  return {
+    shape: cacheType === "cache" ? value.type : cacheType,
+    parts: [{ name: "rest", bytes: encoder.encode(JSON.stringify(rest)) }, ...parts],
+    tags: cacheType === "cache" ? tagsOf(value) : (value.tags ?? []),
+    revalidate: lifetime(value.revalidate),
+    expire: cacheType === "composable" ? lifetime(value.expire) : undefined,
+  };
+}
+
+/** Back from bytes: every call makes a new value, because hosts write into what they are given. */
+export function fromStored(entry, body) {
+  const runs = new Map();
+  let at = 0;
+  for (const { name, bytes } of entry.parts) {
+    runs.set(name, body.subarray(at, at + bytes));
+    at += bytes;
+  }
+  const text = (name) => (runs.has(name) ? decoder.decode(runs.get(name)) : undefined);
+  const value = JSON.parse(text("rest"));
+  for (const name of runs.keys()) {
+    if (name.startsWith(SEGMENT)) value.segmentData[name.slice(SEGMENT.length)] = text(name);
+    else if (name === "body:base64") value.body = Buffer.from(runs.get(name)).toString("base64");
+    else if (name === "data") value.data.body = text(name);
+    else if (name === "json") value.json = JSON.parse(text(name));
+    else if (name !== "rest") value[name] = text(name);
+  }
+  return value;
+}
+
+function splitFile(value) {
+  const { html, rsc, body, json, segmentData, ...rest } = value;
+  const parts = [];
+  const add = (name, text) => text !== undefined && parts.push({ name, bytes: encoder.encode(text) });
+  add("html", html);
+  add("rsc", rsc);
+  add("json", json === undefined ? undefined : JSON.stringify(json));
+  if (body !== undefined) {
+    const binary = fromBase64(body, value.meta?.headers?.["content-type"]);
+    parts.push(binary ? { name: "body:base64", bytes: binary } : { name: "body", bytes: encoder.encode(body) });
+  }
+  if (segmentData !== undefined) {
+    rest.segmentData = {};
+    for (const [path, text] of Object.entries(segmentData)) add(`${SEGMENT}${path}`, text);
+  }
+  return { parts, rest };
+}
+
+function splitData(value, cacheType) {
+  if (cacheType === "composable") {
+    const { value: text, ...rest } = value;
+    return { parts: [{ name: "value", bytes: encoder.encode(text) }], rest };
+  }
+  const { body, ...data } = value.data ?? {};
+  const parts = typeof body === "string" ? [{ name: "data", bytes: encoder.encode(body) }] : [];
+  return { parts, rest: { ...value, data } };
+}
+
+/** The bytes behind a base64 text, if it is exactly one: texts of textual types are never taken for base64. */
+function fromBase64(text, contentType = "") {
+  if (/^text\/|json|xml|javascript|x-www-form-urlencoded/i.test(String(contentType))) return undefined;
+  const bytes = Buffer.from(text, "base64");
+  return bytes.toString("base64") === text ? bytes : undefined;
+}
+
+function tagsOf(value) {
+  const header = value.meta?.headers?.[TAGS_HEADER];
+  return typeof header === "string" && header !== "" ? header.split(",") : [];
+}
+
+/** Seconds as the core takes them: whole, up to 32 bits; `false`, infinite and beyond mean without limit. */
+export function lifetime(seconds) {
+  if (typeof seconds !== "number" || !(seconds < 0xfffffffe)) return undefined;
+  return Math.max(0, Math.floor(seconds));
+}

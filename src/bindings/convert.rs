@@ -1,0 +1,54 @@
+//! Every conversion between JavaScript values and the core's types.
+
+use js_sys::{Error, Reflect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::prelude::*;
+
+use crate::time::Millis;
+
+/// What went wrong at the boundary, as the `code` of the thrown `Error`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Code {
+    /// An option makes no sense: whoever configured Onegen mends it.
+    BadOption,
+    /// The glue sent something malformed: a defect of Onegen's own.
+    BadCall,
+    /// The engine does not exist yet, or any more.
+    NotConfigured,
+}
+
+impl Code {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadOption => "bad-option",
+            Self::BadCall => "bad-call",
+            Self::NotConfigured => "not-configured",
+        }
+    }
+}
+
+/// An `Error` with a `code`.
+pub(crate) fn error(code: Code, message: &str) -> JsValue {
+    let error = Error::new(message);
+    // Setting a property of an object made just above cannot fail.
+    let _ = Reflect::set(&error, &"code".into(), &code.as_str().into());
+    error.into()
+}
+
+/// A core value from a JavaScript one.
+pub(crate) fn from_js<T: DeserializeOwned>(value: JsValue, code: Code) -> Result<T, JsValue> {
+    serde_wasm_bindgen::from_value(value).map_err(|e| error(code, &e.to_string()))
+}
+
+/// A JavaScript value from a core one: maps become plain objects, and what is absent is left out.
+pub(crate) fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+    let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
+    value.serialize(&serializer).map_err(|e| error(Code::BadCall, &e.to_string()))
+}
+
+/// A time or a count from a JavaScript number; nonsense (negative, fractional, NaN) becomes the nearest whole number.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub(crate) const fn millis(number: f64) -> Millis {
+    Millis(number as u64)
+}

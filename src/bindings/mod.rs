@@ -1,0 +1,197 @@
+//! The surface that JavaScript calls: synchronous and total. Promises belong to JavaScript.
+//!
+//! There is one engine per instance of this module. After a panic the next call without arguments (`heal`) brings a fresh
+//! instance; it must be configured anew, and machines of the old one are answered with a miss.
+
+mod convert;
+mod panic;
+
+use std::cell::RefCell;
+
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+
+use crate::engine::{Engine, Reply};
+use crate::entry::Entry;
+use crate::frame;
+use crate::headers::{Lifetime, Served};
+use crate::key::{self, Kind};
+use crate::lease_token::CarriedLease;
+use crate::policy::EngineOptions;
+use crate::time::Span;
+
+use convert::{Code, error, from_js, millis, to_js};
+
+thread_local! {
+    static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
+}
+
+/// Makes the engine: once per isolate, and again after `heal`.
+///
+/// # Errors
+/// `bad-option` with one sentence when an option makes no sense.
+#[wasm_bindgen]
+pub fn configure(options: JsValue, build: &str, secret: &str) -> Result<(), JsValue> {
+    panic::install();
+    let options: EngineOptions = from_js(options, Code::BadOption)?;
+    let options = options.validated().map_err(|e| error(Code::BadOption, &e.to_string()))?;
+    let engine = Engine::new(options, build, secret).map_err(|e| error(Code::BadOption, &e.to_string()))?;
+    ENGINE.with(|cell| cell.replace(Some(engine)));
+    Ok(())
+}
+
+/// Takes a call; answers with a step.
+///
+/// # Errors
+/// `bad-call` when the call is malformed, `not-configured` before `configure`.
+#[wasm_bindgen]
+pub fn begin(call: JsValue, now: f64) -> Result<JsValue, JsValue> {
+    let call = from_js(call, Code::BadCall)?;
+    with_engine(|engine| to_js(&engine.begin(call, millis(now))))
+}
+
+/// Goes on with a machine; answers with a step.
+///
+/// # Errors
+/// `bad-call` when the reply is malformed, `not-configured` before `configure`.
+#[wasm_bindgen]
+pub fn resume(machine: u32, reply: JsValue, now: f64) -> Result<JsValue, JsValue> {
+    // A reply that cannot be read is one that did not come.
+    let reply = from_js(reply, Code::BadCall).unwrap_or(Reply::Failed);
+    with_engine(|engine| to_js(&engine.resume(machine, reply, millis(now))))
+}
+
+fn with_engine(run: impl FnOnce(&mut Engine) -> Result<JsValue, JsValue>) -> Result<JsValue, JsValue> {
+    panic::strike();
+    ENGINE.with(|cell| match cell.try_borrow_mut() {
+        Ok(mut engine) => match engine.as_mut() {
+            Some(engine) => run(engine),
+            None => Err(error(Code::NotConfigured, "the engine was not configured: call configure() first")),
+        },
+        // Only a panic can leave it borrowed.
+        Err(_) => {
+            Err(error(Code::NotConfigured, "the engine is recovering from a panic: call heal(), then configure()"))
+        }
+    })
+}
+
+/// Does nothing. Called after a panic, it lets wasm-bindgen put a fresh instance in the place of the broken one.
+#[wasm_bindgen]
+pub fn heal() {}
+
+/// How many bytes the header of a stored value takes, told by its first 12; -1 when it is not an entry of this version.
+#[wasm_bindgen]
+pub fn header_bytes(prefix: &[u8]) -> i32 {
+    frame::header_bytes(prefix).ok().and_then(|bytes| i32::try_from(bytes).ok()).unwrap_or(-1)
+}
+
+/// The header of an entry.
+///
+/// # Errors
+/// `bad-call` when the entry is malformed.
+#[wasm_bindgen]
+pub fn entry_header(entry: JsValue) -> Result<Uint8Array, JsValue> {
+    let entry: Entry = from_js(entry, Code::BadCall)?;
+    Ok(Uint8Array::from(frame::header(&entry).as_slice()))
+}
+
+/// The entry that a header describes, or undefined.
+#[wasm_bindgen]
+pub fn read_header(header: &[u8], total: f64) -> JsValue {
+    frame::read(header, millis(total).0).ok().and_then(|entry| to_js(&entry).ok()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// The lease in a header value, or undefined when it is none of ours.
+#[wasm_bindgen]
+pub fn verify_lease(token: &str, secret: &str) -> JsValue {
+    CarriedLease::verify(token, secret).and_then(|lease| to_js(&lease).ok()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// The name under which an entry is stored and coordinated.
+///
+/// # Errors
+/// `bad-call` for an unknown kind, `not-configured` before `configure`.
+#[wasm_bindgen]
+pub fn entry_key(kind: JsValue, key: &str) -> Result<JsValue, JsValue> {
+    let kind: Kind = from_js(kind, Code::BadCall)?;
+    with_engine(|engine| Ok(engine.scope().entry_key(kind, key).into()))
+}
+
+/// The name of the app's ledger.
+///
+/// # Errors
+/// `not-configured` before `configure`.
+#[wasm_bindgen]
+pub fn ledger_name() -> Result<JsValue, JsValue> {
+    with_engine(|engine| Ok(engine.scope().ledger_name().into()))
+}
+
+/// The KV key under which the app's ledger leaves the random id of the namespace that its Worker sees.
+///
+/// # Errors
+/// `not-configured` before `configure`.
+#[wasm_bindgen]
+pub fn namespace_id_key() -> Result<JsValue, JsValue> {
+    with_engine(|engine| Ok(key::namespace_id_key(&engine.scope().ledger_name()).into()))
+}
+
+/// `Cache-Control` for an entry served at an age in milliseconds.
+#[wasm_bindgen]
+pub fn cache_control(revalidate: Option<u32>, expire: Option<u32>, age_ms: f64, stale: bool) -> String {
+    crate::headers::cache_control(Lifetime { revalidate, expire, age: Span(millis(age_ms).0) }, stale)
+}
+
+/// `Cache-Status` of a response that was served from an entry: `served` is `hit`, `stale` or `collapsed`.
+#[wasm_bindgen]
+pub fn cache_status_of_entry(
+    served: &str,
+    revalidate: Option<u32>,
+    expire: Option<u32>,
+    age_ms: f64,
+    generation: f64,
+    detail: &str,
+) -> String {
+    let lifetime = Lifetime { revalidate, expire, age: Span(millis(age_ms).0) };
+    let served = match served {
+        "stale" => Served::Stale,
+        "collapsed" => Served::Collapsed,
+        _ => Served::Hit,
+    };
+    crate::headers::cache_status(served, Some(lifetime), Some(millis(generation).0), detail)
+}
+
+/// `Cache-Status` of a response that was rendered.
+#[wasm_bindgen]
+pub fn cache_status_of_render(renewed: bool, bypass: bool, detail: &str) -> String {
+    let served = match (bypass, renewed) {
+        (true, _) => Served::Bypass,
+        (false, true) => Served::Renewed,
+        (false, false) => Served::Miss,
+    };
+    crate::headers::cache_status(served, None, None, detail)
+}
+
+/// What the engine holds: bytes of the memory tier, calls in progress, corrupt values met, bytes of wasm memory.
+///
+/// # Errors
+/// `not-configured` before `configure`.
+#[wasm_bindgen]
+pub fn stats() -> Result<JsValue, JsValue> {
+    with_engine(|engine| {
+        to_js(&Stats {
+            memory_bytes: engine.memory_bytes(),
+            machines: engine.machines(),
+            corrupt_values: engine.corrupt_values(),
+            wasm_bytes: core::arch::wasm32::memory_size(0).saturating_mul(65536),
+        })
+    })
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stats {
+    memory_bytes: u64,
+    machines: usize,
+    corrupt_values: u64,
+    wasm_bytes: usize,
+}

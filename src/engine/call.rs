@@ -1,0 +1,469 @@
+//! The language between the engine and its host: calls, effects, replies and results.
+
+use serde::{Deserialize, Serialize};
+
+use crate::entry::Part;
+use crate::key::Kind;
+use crate::lease::{AbandonReason, Lease};
+use crate::lease_token::CarriedLease;
+use crate::ledger::{Profile, Since};
+use crate::position::Position;
+use crate::tags::Invalidation;
+use crate::time::{Millis, Span};
+use crate::wire::{Abandon, Acquire, Acquired, Append, Check, Publish, Published};
+
+/// What the host knows of the request in progress. Without one, every field has a conservative default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RequestContext {
+    /// Where the ledger copy stood when the request began.
+    pub position: Option<Position>,
+    /// The lease that the request carries: somebody else holds it, this request renders.
+    pub carried: Option<CarriedLease>,
+    /// Whether it only prefetches: it will not store a regeneration.
+    pub prefetch: bool,
+    /// Whether it regenerates on demand, outside any lease.
+    pub on_demand: bool,
+    /// How long it has already waited for renders of others.
+    pub waited_ms: Span,
+    /// Whether it has just found this entry absent from KV.
+    pub absent: bool,
+}
+
+/// Who asks for an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Caller {
+    /// Whoever renders on a miss: it may hold the lease.
+    Renderer,
+    /// A layer that passes a miss on: it must never hold the lease that the renderer behind it will ask for.
+    Bystander,
+}
+
+/// A call of the host's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// Read an entry.
+    Read {
+        /// What is read.
+        kind: Kind,
+        /// Next.js's key.
+        key: String,
+        /// By whom.
+        caller: Caller,
+        /// A random name, should a lease be asked for.
+        nonce: String,
+        /// The request.
+        #[serde(default)]
+        context: RequestContext,
+        /// Whether the build may have left a seed of it.
+        #[serde(default)]
+        seeded: bool,
+    },
+    /// Store a render.
+    Store {
+        /// What is stored.
+        kind: Kind,
+        /// Next.js's key.
+        key: String,
+        /// The shape of the value.
+        shape: String,
+        /// The runs of its bytes.
+        parts: Vec<Part>,
+        /// Its tags.
+        #[serde(default)]
+        tags: Vec<String>,
+        /// Fresh for so many seconds; `None` means until invalidated.
+        #[serde(default)]
+        revalidate: Option<u32>,
+        /// Usable for so many seconds; `None` means without limit.
+        #[serde(default)]
+        expire: Option<u32>,
+        /// The lease granted to this request for this entry.
+        #[serde(default)]
+        lease: Option<Lease>,
+        /// The request.
+        #[serde(default)]
+        context: RequestContext,
+        /// When the render began.
+        started_at: Millis,
+    },
+    /// Regenerate an entry that was served stale, if nobody else does.
+    Refresh {
+        /// What was served.
+        kind: Kind,
+        /// Next.js's key.
+        key: String,
+        /// Its generation.
+        generation: u64,
+        /// Its `expire`.
+        #[serde(default)]
+        expire: Option<u32>,
+        /// A random name for the lease.
+        nonce: String,
+        /// The request.
+        #[serde(default)]
+        context: RequestContext,
+    },
+    /// Give a lease back.
+    Release {
+        /// The entry key it was for.
+        entry_key: String,
+        /// The lease.
+        lease: Lease,
+        /// Why.
+        reason: AbandonReason,
+    },
+    /// Invalidate tags.
+    Invalidate {
+        /// The tags.
+        tags: Vec<String>,
+        /// How; absent ends entries at once.
+        #[serde(default)]
+        profile: Option<Profile>,
+    },
+    /// Was any of these tags invalidated after that position?
+    Invalidated {
+        /// The tags.
+        tags: Vec<String>,
+        /// The position.
+        position: Position,
+    },
+    /// Bring the ledger copy up to its window.
+    Observe {
+        /// The position it must reach.
+        #[serde(default)]
+        at_least: Position,
+    },
+}
+
+/// Something for the host to do. It answers with a [`Reply`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Effect {
+    /// Read KV and ask the ledger, both at once where both are named.
+    Load {
+        /// The KV key.
+        key: Option<String>,
+        /// Where the ledger copy stands.
+        since: Option<Position>,
+    },
+    /// Look for what the build left under this key.
+    Seed {
+        /// Next.js's key.
+        key: String,
+    },
+    /// Put a seed before the coordinator, with its bytes.
+    PublishSeed {
+        /// The coordinator.
+        object: String,
+        /// The message.
+        message: Publish,
+    },
+    /// Ask the coordinator for a lease.
+    Acquire {
+        /// The coordinator.
+        object: String,
+        /// The message.
+        message: Acquire,
+    },
+    /// Publish the bytes of a `Store` under this header.
+    Publish {
+        /// The coordinator.
+        object: String,
+        /// The message.
+        message: Publish,
+        /// The entry's header.
+        #[serde(with = "bytes")]
+        header: Vec<u8>,
+    },
+    /// Give a lease back.
+    Abandon {
+        /// The coordinator.
+        object: String,
+        /// The message.
+        message: Abandon,
+    },
+    /// Have the app render the page, with this lease; without one the render counts for this isolate alone.
+    Regenerate {
+        /// The signed lease.
+        token: Option<String>,
+    },
+    /// Record an invalidation.
+    Append {
+        /// The message.
+        message: Append,
+    },
+    /// Ask about an entry older than the ledger copy reaches.
+    Check {
+        /// The message.
+        message: Check,
+    },
+    /// Come back after so long.
+    Pause {
+        /// How long.
+        ms: Span,
+    },
+}
+
+/// What became of an [`Effect`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To `Load`.
+    Loaded {
+        /// What KV said; absent when it was not asked.
+        #[serde(default)]
+        kv: Option<Stored>,
+        /// What the ledger said; absent when it was not asked or did not answer.
+        #[serde(default)]
+        since: Option<Since>,
+    },
+    /// To `Seed`.
+    Seeded {
+        /// The seed, if there is one.
+        #[serde(default)]
+        seed: Option<Bytes>,
+    },
+    /// To `Acquire`.
+    Acquired {
+        /// The answer.
+        answer: Acquired,
+        /// What came with `newer`.
+        #[serde(default)]
+        bytes: Option<Bytes>,
+        /// Whether the answer was held back while somebody else rendered.
+        #[serde(default)]
+        waited: bool,
+    },
+    /// To `Publish` and `PublishSeed`.
+    Published {
+        /// The answer.
+        answer: Published,
+    },
+    /// To `Regenerate`.
+    Regenerated {
+        /// The status of the app's answer.
+        status: u16,
+    },
+    /// To `Append`.
+    Appended {
+        /// The answer.
+        since: Since,
+    },
+    /// To `Check`.
+    Checked {
+        /// The answer.
+        invalidation: Invalidation,
+    },
+    /// To `Abandon` and `Pause`.
+    Done,
+    /// To any of them: it did not happen, or nobody knows.
+    Failed,
+}
+
+/// What a store holds under a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stored {
+    /// Nothing.
+    Absent,
+    /// A value.
+    Found(Bytes),
+    /// It could not be read.
+    Unreadable,
+}
+
+/// A value without its body: the header's bytes, and how long it is with the body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes {
+    /// The first bytes, up to the end of the header at least.
+    #[serde(with = "bytes")]
+    pub header: Vec<u8>,
+    /// Length of header and body.
+    pub total: u64,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// Perform the effect, then resume the machine with the reply.
+    Perform {
+        /// The machine.
+        machine: u32,
+        /// The effect.
+        effect: Effect,
+        /// Give it up after so long and reply `failed`.
+        deadline_ms: Span,
+    },
+    /// Nothing: this is the result.
+    Done(Outcome),
+}
+
+/// The result of a call.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Of `Read`: serve these bytes.
+    Entry(Box<ReadEntry>),
+    /// Of `Read`: render.
+    Miss(ReadMiss),
+    /// Of everything else.
+    Ended {
+        /// A stable word for logs and tests.
+        reason: &'static str,
+        /// The generation concerned.
+        generation: Option<u64>,
+        /// Whether the tags asked about were invalidated.
+        invalidation: Option<Invalidation>,
+        /// Where the ledger copy stands now.
+        position: Position,
+        /// Bytes to remember, and to forget.
+        memory: MemoryOrder,
+        /// The header of the bytes to remember.
+        header: Option<HeaderBytes>,
+    },
+}
+
+/// A header that crosses to the host as bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct HeaderBytes(#[serde(with = "bytes")] pub Vec<u8>);
+
+/// Where the bytes of a read come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The isolate's memory.
+    Memory,
+    /// Workers KV.
+    Kv,
+    /// The coordinator.
+    Coordinator,
+    /// The build.
+    Seed,
+}
+
+impl Source {
+    /// A stable word for logs, headers and tests.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Kv => "kv",
+            Self::Coordinator => "coordinator",
+            Self::Seed => "seed",
+        }
+    }
+}
+
+/// An entry to serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReadEntry {
+    /// Whether it is stale: then a `Refresh` should follow.
+    pub stale: bool,
+    /// Why it may be served as it is: a verdict's word.
+    pub reason: &'static str,
+    /// Where its bytes are.
+    pub source: Source,
+    /// The slot of bytes in memory.
+    pub slot: Option<u32>,
+    /// What memory does with the bytes.
+    pub memory: MemoryOrder,
+    /// Whether it is another request's render, waited for.
+    pub collapsed: bool,
+    /// Its generation.
+    pub generation: u64,
+    /// Where the ledger stood when its render began.
+    pub position: Position,
+    /// When it was made.
+    pub created_at: Millis,
+    /// Fresh for so many seconds.
+    pub revalidate: Option<u32>,
+    /// Usable for so many seconds.
+    pub expire: Option<u32>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Its shape.
+    pub shape: String,
+    /// Where its bytes begin.
+    pub header_bytes: u32,
+    /// The runs of its bytes.
+    pub parts: Vec<Part>,
+    /// Whether its KV key is past half of its life.
+    pub touch: bool,
+    /// Whether nobody may keep it for longer than a second: the ledger could not be asked.
+    pub brief: bool,
+    /// Where the ledger copy stands.
+    pub ledger: Position,
+}
+
+/// Nothing to serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReadMiss {
+    /// A stable word for logs, headers and tests.
+    pub reason: &'static str,
+    /// The lease under which to render; without one the render is stored only if nobody holds one.
+    pub lease: Option<Lease>,
+    /// Whether an entry was there that must not be served.
+    pub renewed: bool,
+    /// Whether KV has nothing under the key.
+    pub absent: bool,
+    /// The `expire` of the entry that must not be served.
+    pub expire: Option<u32>,
+    /// Bytes to forget.
+    pub memory: MemoryOrder,
+    /// Where the ledger copy stands.
+    pub ledger: Position,
+}
+
+/// What the host does with the bytes it keeps for the memory tier.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MemoryOrder {
+    /// Keep this read's bytes in this slot.
+    pub keep: Option<u32>,
+    /// Forget these slots.
+    pub forget: Vec<u32>,
+}
+
+mod bytes {
+    //! Byte strings cross as `Uint8Array`, not as lists of numbers.
+
+    use serde::{Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        deserializer.deserialize_byte_buf(Visitor)
+    }
+
+    struct Visitor;
+
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+
+        fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+            Ok(bytes)
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<u8>, A::Error> {
+            let mut bytes = Vec::new();
+            while let Some(byte) = sequence.next_element()? {
+                bytes.push(byte);
+            }
+            Ok(bytes)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What an isolate remembers of a route beside its entry: what the coordinator said, and who is at work here.
+
+use std::collections::BTreeMap;
+
+use crate::time::{Millis, Span};
+
+/// Most routes remembered; beyond, those not used for longest are forgotten.
+const ROUTES_HELD: usize = 4096;
+
+/// First pause after a coordinator did not answer.
+const FIRST_DOWN: Span = Span::seconds(1);
+/// Longest such pause.
+const LONGEST_DOWN: Span = Span::seconds(30);
+
+/// One route's notes. All times are this isolate's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Memo {
+    /// The highest generation seen.
+    pub(super) seen: u64,
+    /// Until then the coordinator is not asked for a refresh.
+    pub(super) hold_until: Millis,
+    /// Until then renders of this route make nobody wait.
+    pub(super) uncacheable_until: Millis,
+    /// Until then somebody in this isolate asks or renders; others look at memory instead of asking.
+    pub(super) busy_until: Millis,
+    /// Until then the coordinator is taken to be down.
+    pub(super) down_until: Millis,
+    down_times: u32,
+    /// Whether the build left no seed.
+    pub(super) unseeded: bool,
+    /// When the KV key's life was last prolonged.
+    pub(super) touched_at: Millis,
+    used: u64,
+}
+
+impl Memo {
+    /// The coordinator did not answer.
+    pub(super) fn is_down(&mut self, now: Millis) {
+        self.down_until = now.after(FIRST_DOWN.doubled(self.down_times, LONGEST_DOWN));
+        self.down_times = self.down_times.saturating_add(1);
+        self.busy_until = Millis(0);
+    }
+
+    /// The coordinator answered.
+    pub(super) fn is_up(&mut self) {
+        self.down_until = Millis(0);
+        self.down_times = 0;
+    }
+}
+
+/// The notes of all routes, bounded in number.
+#[derive(Debug, Default)]
+pub(super) struct Memos {
+    clock: u64,
+    routes: BTreeMap<String, Memo>,
+}
+
+impl Memos {
+    /// The notes of a route.
+    pub(super) fn of(&mut self, name: &str) -> &mut Memo {
+        self.clock = self.clock.saturating_add(1);
+        if self.routes.len() >= ROUTES_HELD && !self.routes.contains_key(name) {
+            self.forget_half();
+        }
+        let memo = self.routes.entry(name.to_owned()).or_default();
+        memo.used = self.clock;
+        memo
+    }
+
+    fn forget_half(&mut self) {
+        let mut uses: Vec<_> = self.routes.values().map(|memo| memo.used).collect();
+        uses.sort_unstable();
+        let middle = uses.get(uses.len() / 2).copied().unwrap_or(0);
+        self.routes.retain(|_, memo| memo.used > middle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_beyond_the_limit_are_forgotten_oldest_first() {
+        let mut memos = Memos::default();
+        for n in 0..=ROUTES_HELD {
+            memos.of(&n.to_string()).seen = 1;
+        }
+        assert!(memos.routes.len() <= ROUTES_HELD);
+        assert_eq!(memos.of("0").seen, 0);
+        assert_eq!(memos.of(&ROUTES_HELD.to_string()).seen, 1);
+    }
+
+    #[test]
+    fn a_coordinator_that_stays_down_is_asked_ever_more_rarely() {
+        let mut memo = Memo::default();
+        memo.is_down(Millis(0));
+        assert_eq!(memo.down_until, Millis(1000));
+        memo.is_down(Millis(1000));
+        assert_eq!(memo.down_until, Millis(3000));
+        memo.is_up();
+        memo.is_down(Millis(0));
+        assert_eq!(memo.down_until, Millis(1000));
+    }
+}

@@ -1,0 +1,443 @@
+//! Reading an entry: memory, then KV beside the ledger, then the build's seed, then the coordinator.
+
+use super::call::{
+    Bytes, Caller, Effect, MemoryOrder, Outcome, ReadEntry, ReadMiss, Reply, RequestContext, Source, Stored,
+};
+use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT};
+use crate::entry::Entry;
+use crate::freshness::{GoneReason, Verdict, judge};
+use crate::lease::{Lease, Need};
+use crate::position::Position;
+use crate::tags::{Invalidation, Known};
+use crate::time::{Millis, Span};
+use crate::wire::{Acquire, Acquired, Check, Publish, Published};
+
+/// One question to the coordinator is held back no longer; a request with more patience asks again. So a coordinator that
+/// never answers costs a request this long, not its whole wait limit.
+const WAIT_SLICE: Span = Span::seconds(5);
+/// Someone waiting for a request of the same isolate looks again no sooner, and no later.
+const PAUSES: (Span, Span) = (Span(10), Span(250));
+/// Prolonging a KV key's life is asked for no more often by one isolate.
+const TOUCH_INTERVAL: Span = Span::seconds(3600);
+/// A KV key older than this is past half of its default life.
+const TOUCH_AGE: Span = Span::seconds(15 * 24 * 3600);
+
+/// A read in progress.
+#[derive(Debug)]
+pub(super) struct Read {
+    name: String,
+    key: String,
+    caller: Caller,
+    nonce: String,
+    context: RequestContext,
+    seeded: bool,
+    begun_at: Millis,
+    asked_at: Millis,
+    asks_ledger: bool,
+    /// Where the ledger copy stood when this read could first judge: waiters may serve what was fresh then.
+    start: Position,
+    candidate: Option<Candidate>,
+    /// Whether the ledger could not be reached by an isolate that has no copy.
+    blind: bool,
+    /// Whether an entry was there that must not be served.
+    renewed: bool,
+    absent: bool,
+    waited: bool,
+    phase: Phase,
+}
+
+/// What the host was asked to do last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Loading,
+    Checking,
+    Seeding,
+    PublishingSeed,
+    Asking,
+    Pausing,
+}
+
+#[derive(Debug, Clone)]
+struct Candidate {
+    entry: Entry,
+    source: Source,
+    slot: Option<u32>,
+    header_bytes: u64,
+}
+
+impl Read {
+    pub(super) fn new(
+        name: String,
+        key: String,
+        caller: Caller,
+        nonce: String,
+        context: RequestContext,
+        seeded: bool,
+        now: Millis,
+    ) -> Self {
+        Self {
+            name,
+            key,
+            caller,
+            nonce,
+            context,
+            seeded,
+            begun_at: now,
+            asked_at: now,
+            asks_ledger: false,
+            start: Position::BEFORE_EVERYTHING,
+            candidate: None,
+            blind: false,
+            renewed: false,
+            absent: false,
+            waited: false,
+            phase: Phase::Loading,
+        }
+    }
+
+    fn perform(mut self, phase: Phase, effect: Effect, limit: Span) -> Progress {
+        self.phase = phase;
+        Progress::Perform(Machine::Read(Box::new(self)), effect, limit)
+    }
+
+    /// What the caller has that it could compare a newer entry with.
+    fn have(&self) -> Option<u64> {
+        self.candidate.as_ref().map(|candidate| candidate.entry.generation)
+    }
+}
+
+impl Engine {
+    pub(super) fn begin_read(&mut self, read: Read, now: Millis) -> Progress {
+        let carried = read.context.carried.as_ref().filter(|carried| carried.is_for(&read.name));
+        let must_reach = carried.map_or(Position::BEFORE_EVERYTHING, |carried| carried.lease.position);
+        let leads = carried.is_some();
+        let young = !self.ledger.is_due(self.options.window_ms, now) && self.ledger.position().covers(must_reach);
+        let mut read = read;
+        read.candidate = self.held(&read.name);
+        let wants_kv = !leads && self.wants_kv(&read, now);
+        if young && !wants_kv {
+            return self.judge_read(read, now);
+        }
+        read.asks_ledger = !young;
+        let effect =
+            Effect::Load { key: wants_kv.then(|| read.name.clone()), since: (!young).then(|| self.ledger.position()) };
+        read.perform(Phase::Loading, effect, READ_LIMIT)
+    }
+
+    pub(super) fn resume_read(&mut self, mut read: Read, reply: Reply, now: Millis) -> Progress {
+        match reply {
+            Reply::Loaded { kv, since } => {
+                match since {
+                    Some(since) => self.ledger.merge(since, read.asked_at),
+                    None if read.asks_ledger => self.ledger.postpone(now),
+                    None => {}
+                }
+                self.take_stored(&mut read, kv);
+                self.judge_read(read, now)
+            }
+            Reply::Checked { invalidation } => self.verdict(read, invalidation, now),
+            Reply::Seeded { seed } => self.take_seed(read, seed, now),
+            Reply::Published { answer } => self.seed_published(read, &answer, now),
+            Reply::Acquired { answer, bytes, waited } => {
+                read.waited |= waited;
+                self.take_answer(read, answer, bytes, now)
+            }
+            Reply::Done => self.look_again(read, now),
+            _ => self.read_failed(read, now),
+        }
+    }
+
+    /// An entry this isolate has is enough while it is fresh.
+    fn wants_kv(&mut self, read: &Read, now: Millis) -> bool {
+        let memo = self.memos.of(&read.name);
+        match &read.candidate {
+            None => !read.context.absent && memo.uncacheable_until <= now,
+            Some(held) => {
+                match self.ledger.knows(&held.entry.tags, held.entry.position, now) {
+                    Known::Ask => true,
+                    Known::Is(invalidation) => match judge(&held.entry, invalidation, now) {
+                        Verdict::Fresh => false,
+                        // While somebody renders, KV tells when that is done: a visitor who saw it elsewhere must not see the old page here.
+                        Verdict::Stale(_) => true,
+                        Verdict::Gone(_) => !read.context.absent,
+                    },
+                }
+            }
+        }
+    }
+
+    fn held(&mut self, name: &str) -> Option<Candidate> {
+        self.memory.get(name).map(|held| Candidate {
+            entry: held.entry.clone(),
+            source: Source::Memory,
+            slot: Some(held.slot.0),
+            header_bytes: 0,
+        })
+    }
+
+    fn take_stored(&mut self, read: &mut Read, kv: Option<Stored>) {
+        match kv {
+            Some(Stored::Found(bytes)) => {
+                if let Some(entry) = self.read_frame(&bytes) {
+                    let newer = read.have().is_none_or(|have| entry.generation > have);
+                    if newer {
+                        read.candidate = Some(Candidate::of(entry, Source::Kv, &bytes));
+                    }
+                }
+            }
+            Some(Stored::Absent) => read.absent = true,
+            Some(Stored::Unreadable) | None => {}
+        }
+    }
+
+    fn judge_read(&mut self, mut read: Read, now: Millis) -> Progress {
+        read.start = read.context.position.unwrap_or_else(|| self.ledger.position());
+        read.blind = !self.ledger.exists();
+        if read.context.carried.as_ref().is_some_and(|carried| carried.is_for(&read.name)) {
+            return self.read_miss(&read, "leader", None);
+        }
+        if read.context.on_demand {
+            return self.read_miss(&read, "on-demand", None);
+        }
+        let Some(candidate) = &read.candidate else {
+            return self.nothing_to_serve(read, now);
+        };
+        if candidate.entry.generation < self.memos.of(&read.name).seen {
+            // KV shows an older one than this isolate has seen: the coordinator has the newer.
+            read.renewed = true;
+            return self.nothing_to_serve(read, now);
+        }
+        match self.ledger.knows(&candidate.entry.tags, candidate.entry.position, now) {
+            Known::Is(invalidation) => self.verdict(read, invalidation, now),
+            Known::Ask => {
+                let message = Check { tags: candidate.entry.tags.clone(), position: candidate.entry.position };
+                read.perform(Phase::Checking, Effect::Check { message }, READ_LIMIT)
+            }
+        }
+    }
+
+    fn verdict(&mut self, mut read: Read, invalidation: Invalidation, now: Millis) -> Progress {
+        let Some(candidate) = read.candidate.take() else {
+            return self.nothing_to_serve(read, now);
+        };
+        let verdict = judge(&candidate.entry, invalidation, now);
+        match verdict {
+            Verdict::Fresh | Verdict::Stale(_) => self.serve(&read, candidate, verdict, true, now),
+            Verdict::Gone(GoneReason::Tombstone) => self.read_miss(&read, verdict.as_str(), None),
+            // A waiter may serve once what was fresh when it asked.
+            Verdict::Gone(GoneReason::Purged) if read.waited && candidate.entry.position.covers(read.start) => {
+                self.serve(&read, candidate, verdict, false, now)
+            }
+            Verdict::Gone(_) => {
+                read.renewed = true;
+                read.candidate = Some(candidate);
+                self.nothing_to_serve(read, now)
+            }
+        }
+    }
+
+    fn serve(&mut self, read: &Read, candidate: Candidate, verdict: Verdict, remember: bool, now: Millis) -> Progress {
+        let Candidate { entry, source, slot, header_bytes } = candidate;
+        let memory = if source == Source::Memory || read.blind || !remember {
+            MemoryOrder::default()
+        } else {
+            self.remember(&read.name, &entry, header_bytes)
+        };
+        let reason = if read.blind { "ledger-down" } else { verdict.as_str() };
+        let touch = source == Source::Kv && entry.age(now) > TOUCH_AGE && {
+            let memo = self.memos.of(&read.name);
+            let due = now.since(memo.touched_at) > TOUCH_INTERVAL;
+            if due {
+                memo.touched_at = now;
+            }
+            due
+        };
+        Progress::Done(Outcome::Entry(Box::new(ReadEntry {
+            stale: matches!(verdict, Verdict::Stale(_)),
+            reason,
+            source,
+            slot,
+            memory,
+            collapsed: read.waited,
+            generation: entry.generation,
+            position: entry.position,
+            created_at: entry.created_at,
+            revalidate: entry.revalidate,
+            expire: entry.expire,
+            tags: entry.tags,
+            shape: entry.shape,
+            header_bytes: u32::try_from(header_bytes).unwrap_or(u32::MAX),
+            parts: entry.parts,
+            touch,
+            brief: read.blind,
+            ledger: self.ledger.position(),
+        })))
+    }
+
+    fn nothing_to_serve(&mut self, read: Read, now: Millis) -> Progress {
+        if read.caller == Caller::Bystander {
+            return self.read_miss(&read, "pass", None);
+        }
+        let seeded = read.seeded && read.candidate.is_none() && !self.memos.of(&read.name).unseeded;
+        if seeded {
+            let effect = Effect::Seed { key: read.key.clone() };
+            return read.perform(Phase::Seeding, effect, READ_LIMIT);
+        }
+        self.fill(read, now)
+    }
+
+    fn take_seed(&mut self, mut read: Read, seed: Option<Bytes>, now: Millis) -> Progress {
+        let found =
+            seed.and_then(|bytes| self.read_frame(&bytes).map(|entry| Candidate::of(entry, Source::Seed, &bytes)));
+        match found {
+            Some(candidate) => {
+                read.candidate = Some(candidate);
+                let message = Publish { lease: None, seed: true, render_ms: Span::ZERO };
+                let effect = Effect::PublishSeed { object: read.name.clone(), message };
+                read.perform(Phase::PublishingSeed, effect, PUBLISH_LIMIT)
+            }
+            None => {
+                self.memos.of(&read.name).unseeded = true;
+                self.fill(read, now)
+            }
+        }
+    }
+
+    fn seed_published(&mut self, mut read: Read, answer: &Published, now: Millis) -> Progress {
+        self.memos.of(&read.name).unseeded = true;
+        match answer {
+            Published::Accepted { .. } => self.judge_read(read, now),
+            Published::Fenced { .. } => {
+                read.candidate = None;
+                self.fill(read, now)
+            }
+        }
+    }
+
+    /// Nobody here has anything to serve: render, or wait for whoever does.
+    fn fill(&mut self, mut read: Read, now: Millis) -> Progress {
+        let patience = self.patience(&read, now);
+        let memo = self.memos.of(&read.name);
+        if memo.uncacheable_until > now {
+            return self.read_miss(&read, "uncacheable", None);
+        }
+        if memo.down_until > now {
+            return self.read_miss(&read, "coordinator-down", None);
+        }
+        if memo.busy_until > now && patience > Span::ZERO {
+            read.waited = true;
+            let waited = now.since(read.begun_at);
+            let ms = Span(waited.0 / 4).clamp(PAUSES.0, PAUSES.1).min(patience);
+            return read.perform(Phase::Pausing, Effect::Pause { ms }, READ_LIMIT);
+        }
+        let wait = patience.min(WAIT_SLICE);
+        let limit = Span(wait.0.saturating_add(COORDINATOR_LIMIT.0));
+        memo.busy_until = now.after(limit);
+        let message = Acquire {
+            have: read.have(),
+            holder: read.nonce.clone(),
+            position: self.ledger.position(),
+            need: Need::Fill,
+            wait_ms: wait,
+        };
+        read.asked_at = now;
+        let effect = Effect::Acquire { object: read.name.clone(), message };
+        read.perform(Phase::Asking, effect, limit)
+    }
+
+    /// Somebody in this isolate was at work: has it become an entry?
+    fn look_again(&mut self, mut read: Read, now: Millis) -> Progress {
+        let have = read.have();
+        if let Some(held) = self.held(&read.name)
+            && have.is_none_or(|have| held.entry.generation > have)
+        {
+            read.candidate = Some(held);
+            return self.judge_again(read, now);
+        }
+        self.fill(read, now)
+    }
+
+    fn take_answer(&mut self, mut read: Read, answer: Acquired, bytes: Option<Bytes>, now: Millis) -> Progress {
+        let memo = self.memos.of(&read.name);
+        memo.is_up();
+        memo.busy_until = Millis(0);
+        match answer {
+            Acquired::Granted { lease, remaining_ms } => {
+                memo.busy_until = now.after(remaining_ms);
+                self.read_miss(&read, "leader", Some(lease))
+            }
+            Acquired::Uncacheable { ms, reason } => {
+                memo.uncacheable_until = now.after(ms);
+                self.read_miss(&read, reason.as_str(), None)
+            }
+            Acquired::Hold { .. } => {
+                read.waited = true;
+                if self.patience(&read, now) == Span::ZERO {
+                    return self.read_miss(&read, "wait-limit", None);
+                }
+                self.fill(read, now)
+            }
+            Acquired::Newer { generation } => {
+                let newer = bytes.and_then(|bytes| {
+                    let entry = self.read_frame(&bytes)?;
+                    (entry.generation == generation).then(|| Candidate::of(entry, Source::Coordinator, &bytes))
+                });
+                match newer {
+                    Some(newer) => {
+                        read.candidate = Some(newer);
+                        self.judge_again(read, now)
+                    }
+                    None => self.read_miss(&read, "corrupt", None),
+                }
+            }
+        }
+    }
+
+    /// Judges what a waiter was given. It may be invalid already: then the next lease is asked for with its generation.
+    fn judge_again(&mut self, read: Read, now: Millis) -> Progress {
+        let start = read.start;
+        let mut read = read;
+        read.context.position = Some(start);
+        self.judge_read(read, now)
+    }
+
+    fn read_failed(&mut self, read: Read, now: Millis) -> Progress {
+        match read.phase {
+            Phase::Loading => {
+                self.ledger.postpone(now);
+                self.judge_read(read, now)
+            }
+            // Older than the copy reaches, and nobody to ask: at worst one render too many.
+            Phase::Checking => self.verdict(read, Invalidation::Hard, now),
+            Phase::Seeding | Phase::Pausing => self.fill(read, now),
+            Phase::PublishingSeed | Phase::Asking => {
+                self.memos.of(&read.name).is_down(now);
+                self.read_miss(&read, "coordinator-down", None)
+            }
+        }
+    }
+
+    fn read_miss(&mut self, read: &Read, reason: &'static str, lease: Option<Lease>) -> Progress {
+        Progress::Done(Outcome::Miss(ReadMiss {
+            reason,
+            lease,
+            renewed: read.renewed,
+            absent: read.absent,
+            expire: read.candidate.as_ref().and_then(|candidate| candidate.entry.expire),
+            memory: MemoryOrder::default(),
+            ledger: self.ledger.position(),
+        }))
+    }
+
+    /// How much longer this request may wait for renders of others.
+    fn patience(&self, read: &Read, now: Millis) -> Span {
+        self.options.wait_ms.less(read.context.waited_ms).less(now.since(read.begun_at))
+    }
+}
+
+impl Candidate {
+    fn of(entry: Entry, source: Source, bytes: &Bytes) -> Self {
+        let header_bytes = bytes.total.saturating_sub(entry.body_bytes());
+        Self { entry, source, slot: None, header_bytes }
+    }
+}

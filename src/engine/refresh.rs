@@ -1,0 +1,167 @@
+//! Regenerating what was served stale: ask for the lease, have the app render; and giving leases back.
+
+use super::call::{Bytes, Effect, HeaderBytes, MemoryOrder, Outcome, Reply, RequestContext};
+use super::{COORDINATOR_LIMIT, Engine, Machine, Progress};
+use crate::lease::{AbandonReason, Lease, Need};
+use crate::lease_token::CarriedLease;
+use crate::time::{Millis, Span};
+use crate::wire::{Abandon, Acquire, Acquired, LeaseName};
+
+/// The coordinator is not asked again sooner, whatever it answers.
+const SHORTEST_HOLD: Span = Span::seconds(1);
+/// A regeneration outside any lease is waited for no longer.
+const LONE_RENDER_LIMIT: Span = Span::seconds(30);
+
+/// A regeneration in progress.
+#[derive(Debug)]
+pub(super) struct Refresh {
+    name: String,
+    expire: Option<u32>,
+    lease: Option<Lease>,
+    phase: Phase,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    Asking,
+    Rendering,
+    GivingBack,
+}
+
+/// A lease on its way back.
+#[derive(Debug)]
+pub(super) struct Release {
+    name: String,
+}
+
+impl Refresh {
+    fn perform(mut self, phase: Phase, effect: Effect, limit: Span) -> Progress {
+        self.phase = phase;
+        Progress::Perform(Machine::Refresh(Box::new(self)), effect, limit)
+    }
+}
+
+impl Engine {
+    pub(super) fn begin_refresh(
+        &mut self,
+        name: String,
+        generation: u64,
+        expire: Option<u32>,
+        nonce: String,
+        context: &RequestContext,
+        now: Millis,
+    ) -> Progress {
+        if context.prefetch {
+            return Progress::Done(self.ended("prefetch"));
+        }
+        let memo = self.memos.of(&name);
+        if memo.hold_until > now {
+            return Progress::Done(self.ended("held"));
+        }
+        if memo.down_until > now {
+            return Progress::Done(self.ended("coordinator-down"));
+        }
+        // Nobody else here asks while this question is open: two that fail would be two back-offs, and two renders, at once.
+        memo.hold_until = now.after(COORDINATOR_LIMIT).after(SHORTEST_HOLD);
+        let message = Acquire {
+            have: Some(generation),
+            holder: nonce,
+            position: self.ledger.position(),
+            need: Need::Refresh,
+            wait_ms: Span::ZERO,
+        };
+        let effect = Effect::Acquire { object: name.clone(), message };
+        Refresh { name, expire, lease: None, phase: Phase::Asking }.perform(Phase::Asking, effect, COORDINATOR_LIMIT)
+    }
+
+    pub(super) fn resume_refresh(&mut self, refresh: Refresh, reply: Reply, now: Millis) -> Progress {
+        match reply {
+            Reply::Acquired { answer, bytes, .. } => {
+                self.memos.of(&refresh.name).is_up();
+                self.refresh_answered(refresh, answer, bytes, now)
+            }
+            Reply::Regenerated { .. } => {
+                // What was rendered is published by whoever rendered it; this isolate will find it in KV.
+                self.memos.of(&refresh.name).hold_until = now;
+                Progress::Done(self.ended("regenerated"))
+            }
+            Reply::Failed => self.refresh_failed(refresh, now),
+            _ => Progress::Done(self.ended("given-back")),
+        }
+    }
+
+    fn refresh_answered(
+        &mut self,
+        mut refresh: Refresh,
+        answer: Acquired,
+        bytes: Option<Bytes>,
+        now: Millis,
+    ) -> Progress {
+        match answer {
+            Acquired::Granted { lease, remaining_ms } => {
+                let token = CarriedLease::new(lease.clone(), &refresh.name, refresh.expire).sign(&self.secret);
+                self.memos.of(&refresh.name).hold_until = now.after(remaining_ms);
+                refresh.lease = Some(lease);
+                refresh.perform(Phase::Rendering, Effect::Regenerate { token: Some(token) }, remaining_ms)
+            }
+            Acquired::Newer { .. } => {
+                self.memos.of(&refresh.name).hold_until = now.after(SHORTEST_HOLD);
+                Progress::Done(self.take_newer(&refresh, bytes.as_ref()))
+            }
+            Acquired::Hold { ms, reason, .. } | Acquired::Uncacheable { ms, reason } => {
+                self.memos.of(&refresh.name).hold_until = now.after(ms.max(SHORTEST_HOLD));
+                Progress::Done(self.ended(reason.as_str()))
+            }
+        }
+    }
+
+    fn take_newer(&mut self, refresh: &Refresh, bytes: Option<&Bytes>) -> Outcome {
+        let Some(bytes) = bytes else { return self.ended("corrupt") };
+        let Some(entry) = self.read_frame(bytes) else { return self.ended("corrupt") };
+        let header_bytes = bytes.total.saturating_sub(entry.body_bytes());
+        let memory = if self.ledger.exists() {
+            self.remember(&refresh.name, &entry, header_bytes)
+        } else {
+            MemoryOrder::default()
+        };
+        Outcome::Ended {
+            reason: "newer",
+            generation: Some(entry.generation),
+            invalidation: None,
+            position: self.ledger.position(),
+            memory,
+            header: Some(HeaderBytes(bytes.header.clone())),
+        }
+    }
+
+    fn refresh_failed(&mut self, mut refresh: Refresh, now: Millis) -> Progress {
+        match (&refresh.phase, refresh.lease.take()) {
+            (Phase::Asking, _) => {
+                let memo = self.memos.of(&refresh.name);
+                memo.is_down(now);
+                memo.hold_until = memo.down_until;
+                refresh.perform(Phase::Rendering, Effect::Regenerate { token: None }, LONE_RENDER_LIMIT)
+            }
+            (Phase::Rendering, Some(Lease { generation, holder, .. })) => {
+                let message = Abandon { lease: LeaseName { generation, holder }, reason: AbandonReason::Failed };
+                let effect = Effect::Abandon { object: refresh.name.clone(), message };
+                refresh.perform(Phase::GivingBack, effect, COORDINATOR_LIMIT)
+            }
+            _ => Progress::Done(self.ended("failed")),
+        }
+    }
+
+    pub(super) fn begin_release(&mut self, name: String, lease: &Lease, reason: AbandonReason) -> Progress {
+        self.memos.of(&name).busy_until = Millis(0);
+        let message =
+            Abandon { lease: LeaseName { generation: lease.generation, holder: lease.holder.clone() }, reason };
+        let effect = Effect::Abandon { object: name.clone(), message };
+        Progress::Perform(Machine::Release(Release { name }), effect, COORDINATOR_LIMIT)
+    }
+
+    pub(super) fn resume_release(&mut self, release: &Release, now: Millis) -> Progress {
+        let memo = self.memos.of(&release.name);
+        memo.busy_until = memo.busy_until.min(now);
+        Progress::Done(self.ended("given-back"))
+    }
+}

@@ -1,0 +1,103 @@
+//! Storing a render: lay out its header, publish it through the route's coordinator, remember it here.
+
+use super::call::{Effect, HeaderBytes, MemoryOrder, Outcome, Reply, RequestContext};
+use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress};
+use crate::entry::Entry;
+use crate::frame;
+use crate::lease::{AbandonReason, Lease};
+use crate::policy::KV_VALUE_LIMIT;
+use crate::time::{Millis, Span};
+use crate::wire::{Abandon, LeaseName, Publish, Published};
+
+/// A publication in progress.
+#[derive(Debug)]
+pub(super) struct Store {
+    name: String,
+    entry: Entry,
+    ends: &'static str,
+}
+
+impl Engine {
+    pub(super) fn begin_store(
+        &mut self,
+        name: String,
+        mut entry: Entry,
+        lease: Option<Lease>,
+        context: &RequestContext,
+        render_time: Span,
+    ) -> Progress {
+        let carried = context.carried.as_ref().filter(|carried| carried.is_for(&name));
+        let lease = lease.or_else(|| carried.map(|carried| carried.lease.clone()));
+        if let Some(lease) = &lease {
+            entry.generation = lease.generation;
+            entry.position = lease.position;
+        }
+        // A regeneration's own `expire` is not told by every host: then the replaced entry's still holds.
+        entry.expire = entry.expire.or_else(|| carried.and_then(|carried| carried.expire));
+        if entry.revalidate == Some(0) {
+            return self.do_not_store(name, entry, lease, "uncacheable");
+        }
+        let header = frame::header(&entry);
+        if (header.len() as u64).saturating_add(entry.body_bytes()) > KV_VALUE_LIMIT {
+            return self.do_not_store(name, entry, lease, "too-large");
+        }
+        let lease = lease.map(|Lease { generation, holder, .. }| LeaseName { generation, holder });
+        let message = Publish { lease, seed: false, render_ms: render_time };
+        let effect = Effect::Publish { object: name.clone(), message, header };
+        Progress::Perform(Machine::Store(Box::new(Store { name, entry, ends: "" })), effect, PUBLISH_LIMIT)
+    }
+
+    fn do_not_store(&mut self, name: String, entry: Entry, lease: Option<Lease>, ends: &'static str) -> Progress {
+        let Some(Lease { generation, holder, .. }) = lease else {
+            return Progress::Done(self.ended(ends));
+        };
+        let message = Abandon { lease: LeaseName { generation, holder }, reason: AbandonReason::NotStored };
+        let effect = Effect::Abandon { object: name.clone(), message };
+        Progress::Perform(Machine::Store(Box::new(Store { name, entry, ends })), effect, COORDINATOR_LIMIT)
+    }
+
+    pub(super) fn resume_store(&mut self, mut store: Store, reply: Reply, now: Millis) -> Progress {
+        let memo = self.memos.of(&store.name);
+        memo.busy_until = Millis(0);
+        match reply {
+            Reply::Published { answer: Published::Accepted { generation } } => {
+                memo.is_up();
+                memo.hold_until = Millis(0);
+                memo.uncacheable_until = Millis(0);
+                store.entry.generation = generation;
+                Progress::Done(self.keep(&store, "accepted"))
+            }
+            Reply::Published { answer: Published::Fenced { latest } } => {
+                memo.is_up();
+                memo.seen = memo.seen.max(latest.unwrap_or(0));
+                Progress::Done(self.ended_with("fenced", latest, None))
+            }
+            Reply::Done => Progress::Done(self.ended(store.ends)),
+            _ if store.ends.is_empty() => {
+                // Nobody else will see this render; this isolate need not repeat it.
+                memo.is_down(now);
+                store.entry.generation = memo.seen;
+                Progress::Done(self.keep(&store, "coordinator-down"))
+            }
+            _ => Progress::Done(self.ended(store.ends)),
+        }
+    }
+
+    fn keep(&mut self, store: &Store, reason: &'static str) -> Outcome {
+        let header = frame::header(&store.entry);
+        let generation = store.entry.generation;
+        let memory = if self.ledger.exists() {
+            self.remember(&store.name, &store.entry, header.len() as u64)
+        } else {
+            MemoryOrder::default()
+        };
+        Outcome::Ended {
+            reason,
+            generation: Some(generation),
+            invalidation: None,
+            position: self.ledger.position(),
+            memory,
+            header: Some(HeaderBytes(header)),
+        }
+    }
+}

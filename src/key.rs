@@ -1,0 +1,157 @@
+//! Names of stored things: an app and build scope, then the key that Next.js hands over.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Workers KV refuses keys of more bytes than this (developers.cloudflare.com/kv/platform/limits).
+pub const KV_KEY_LIMIT: usize = 512;
+
+/// Begins every key; the number changes when old entries can no longer be read at all.
+const PREFIX: &str = "onegen/1";
+
+/// What is cached under a key; the same Next.js key may exist once per kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A response: page, route handler or redirect.
+    Response,
+    /// An entry of the data cache (`fetch`, `unstable_cache`).
+    Data,
+    /// An entry of a `use cache` function.
+    UseCache,
+}
+
+impl Kind {
+    /// The kind's part of a stored key, also used in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::Data => "data",
+            Self::UseCache => "use-cache",
+        }
+    }
+}
+
+/// Whose entries these are: an app, and one build of it. Apps and builds never share entries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    app: String,
+    build: String,
+}
+
+/// An app id that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidAppId(pub String);
+
+impl std::fmt::Display for InvalidAppId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "option `app` is {:?}: expected 1 to 64 letters, digits, dots, dashes or underscores; choose such a name, the same for every deployment of this app",
+            self.0
+        )
+    }
+}
+
+impl Scope {
+    /// The scope of one build of an app.
+    ///
+    /// `build` is the deployment id, else the build id: with a deployment id, Next.js makes the build id a constant
+    /// (next 16.2, `build/index.js`). Whatever characters it holds, distinct builds get distinct scopes.
+    ///
+    /// # Errors
+    /// When `app` is empty, longer than 64 bytes, or holds anything but ASCII letters, digits, `.`, `-` and `_`.
+    pub fn new(app: &str, build: &str) -> Result<Self, InvalidAppId> {
+        if !is_plain(app) {
+            return Err(InvalidAppId(app.to_owned()));
+        }
+        let build = if is_plain(build) { build.to_owned() } else { digest(build) };
+        Ok(Self { app: app.to_owned(), build })
+    }
+
+    /// The KV key of an entry, and the name of its coordinator.
+    ///
+    /// Readable as long as it fits into KV's 512 bytes, else ended by the digest of the whole key. `~` marks the digest; a key
+    /// that itself begins with `~` is digested too, so that no two keys ever share a name.
+    #[must_use]
+    pub fn entry_key(&self, kind: Kind, key: &str) -> String {
+        let mut name = format!("{PREFIX}/{}/{}/{}/", self.app, self.build, kind.as_str());
+        if key.starts_with('~') || name.len().saturating_add(key.len()) > KV_KEY_LIMIT {
+            name.push_str(&digest(key));
+        } else {
+            name.push_str(key);
+        }
+        name
+    }
+
+    /// The name of the app's ledger: one per app, so that an invalidation reaches every build of it.
+    #[must_use]
+    pub fn ledger_name(&self) -> String {
+        format!("{PREFIX}/{}", self.app)
+    }
+}
+
+/// The KV key under which a ledger leaves the random id of the namespace that its Worker sees.
+#[must_use]
+pub fn namespace_id_key(ledger_name: &str) -> String {
+    format!("{ledger_name}~namespace-id")
+}
+
+fn is_plain(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
+
+fn digest(text: &str) -> String {
+    let mut out = String::from("~");
+    for byte in Sha256::digest(text.as_bytes()) {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope() -> Scope {
+        Scope::new("shop", "b1").unwrap()
+    }
+
+    #[test]
+    fn a_key_names_app_build_kind_and_route() {
+        assert_eq!(scope().entry_key(Kind::Response, "/blog/hello"), "onegen/1/shop/b1/response//blog/hello");
+        assert_eq!(scope().ledger_name(), "onegen/1/shop");
+    }
+
+    #[test]
+    fn a_key_too_long_for_kv_is_stored_under_its_digest() {
+        let key = scope().entry_key(Kind::UseCache, &"é".repeat(400));
+        assert!(key.len() <= KV_KEY_LIMIT);
+        assert!(key.starts_with("onegen/1/shop/b1/use-cache/~"));
+    }
+
+    #[test]
+    fn a_key_that_looks_like_a_digest_cannot_pose_as_one() {
+        let long = "x".repeat(600);
+        let posing = digest(&long);
+        assert_ne!(scope().entry_key(Kind::Data, &long), scope().entry_key(Kind::Data, &posing));
+    }
+
+    #[test]
+    fn an_unusual_build_id_is_scoped_by_its_digest() {
+        let slashed = Scope::new("shop", "feature/x").unwrap();
+        assert!(slashed.entry_key(Kind::Data, "k").starts_with("onegen/1/shop/~"));
+        assert_ne!(slashed, Scope::new("shop", "feature/y").unwrap());
+    }
+
+    #[test]
+    fn a_bad_app_id_is_refused_with_one_sentence() {
+        let error = Scope::new("my shop", "b1").unwrap_err().to_string();
+        assert!(error.starts_with("option `app` is \"my shop\": expected"), "{error}");
+        assert!(Scope::new("", "b1").is_err());
+    }
+}

@@ -1,0 +1,165 @@
+//! What travels between an isolate and the objects: the same messages over bindings and over HTTPS.
+//!
+//! The two ends may be of different releases (an app and the Onegen Worker are deployed apart), so fields are only ever added,
+//! with a default, and unknown ones are ignored. Header and body bytes travel beside the messages.
+
+use serde::{Deserialize, Serialize};
+
+use crate::lease::{AbandonReason, Answer, HoldReason, Lease, Need};
+use crate::ledger::Profile;
+use crate::position::Position;
+use crate::time::Span;
+
+/// "May I render this route?"
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acquire {
+    /// The newest generation the caller knows.
+    #[serde(default)]
+    pub have: Option<u64>,
+    /// A random name for this question.
+    pub holder: String,
+    /// Where the caller's copy of the ledger stands.
+    #[serde(default)]
+    pub position: Position,
+    /// Whether the caller has something to serve.
+    pub need: Need,
+    /// How long the answer may be held back while somebody else renders, in milliseconds.
+    #[serde(default)]
+    pub wait_ms: Span,
+}
+
+/// The answer to [`Acquire`]. `Newer` comes with header and body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acquired {
+    /// Something newer is published.
+    Newer {
+        /// Its generation.
+        generation: u64,
+    },
+    /// Render.
+    Granted {
+        /// Under this lease.
+        lease: Lease,
+        /// For so long.
+        remaining_ms: Span,
+    },
+    /// Serve what you have.
+    Hold {
+        /// Do not ask again for so long.
+        ms: Span,
+        /// Somebody who waits should be looked at again after so long.
+        recheck_ms: Span,
+        /// Why.
+        reason: HoldReason,
+    },
+    /// Render for yourself; nobody waits.
+    Uncacheable {
+        /// For so long.
+        ms: Span,
+        /// Why.
+        reason: HoldReason,
+    },
+}
+
+impl Acquired {
+    /// The machine's answer as it travels; `None` for answers to other messages.
+    #[must_use]
+    pub fn from_answer(answer: Answer) -> Option<Self> {
+        match answer {
+            Answer::Newer { generation } => Some(Self::Newer { generation }),
+            Answer::Granted { lease, remaining } => Some(Self::Granted { lease, remaining_ms: remaining }),
+            Answer::Hold { hold, recheck, reason } => Some(Self::Hold { ms: hold, recheck_ms: recheck, reason }),
+            Answer::Uncacheable { hold, reason } => Some(Self::Uncacheable { ms: hold, reason }),
+            Answer::Accepted { .. } | Answer::Fenced { .. } | Answer::Done => None,
+        }
+    }
+}
+
+/// A lease named by who holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseName {
+    /// Its generation.
+    pub generation: u64,
+    /// Its holder.
+    pub holder: String,
+}
+
+/// "Here is a render." The entry's header and body travel beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publish {
+    /// The lease it was made under.
+    #[serde(default)]
+    pub lease: Option<LeaseName>,
+    /// Whether it is a page from the build.
+    #[serde(default)]
+    pub seed: bool,
+    /// How long the render took, in milliseconds.
+    #[serde(default)]
+    pub render_ms: Span,
+}
+
+/// The answer to [`Publish`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Published {
+    /// It is the latest now.
+    Accepted {
+        /// Under this generation.
+        generation: u64,
+    },
+    /// It came too late.
+    Fenced {
+        /// What won, if it is published yet.
+        latest: Option<u64>,
+    },
+}
+
+impl Published {
+    /// The machine's answer as it travels; `None` for answers to other messages.
+    #[must_use]
+    pub const fn from_answer(answer: &Answer) -> Option<Self> {
+        match answer {
+            Answer::Accepted { generation } => Some(Self::Accepted { generation: *generation }),
+            Answer::Fenced { latest } => Some(Self::Fenced { latest: *latest }),
+            _ => None,
+        }
+    }
+}
+
+/// "I shall not publish."
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abandon {
+    /// The lease given back.
+    pub lease: LeaseName,
+    /// Why.
+    pub reason: AbandonReason,
+}
+
+/// "What have I missed?" The answer is a [`crate::ledger::Since`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinceQuestion {
+    /// Where the copy stands.
+    pub position: Position,
+}
+
+/// "These tags are invalidated." The answer is a [`crate::ledger::Since`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Append {
+    /// Where the copy stands.
+    pub position: Position,
+    /// The tags.
+    pub tags: Vec<String>,
+    /// How; absent ends entries at once.
+    #[serde(default)]
+    pub profile: Option<Profile>,
+}
+
+/// "Was any of these tags invalidated after that position?" The answer is an [`crate::tags::Invalidation`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The entry's position.
+    pub position: Position,
+    /// The entry's tags.
+    pub tags: Vec<String>,
+}

@@ -1,0 +1,172 @@
+// Builds the example app into Workers that miniflare can load: `node tests/e2e/build.mjs [variant…]`.
+//
+// tests/.build/source/     a copy of the example app and of pkg/, laid out as in the repository: builds happen here
+// tests/.build/next/       the Next.js builds, which several variants share
+// tests/.build/<variant>/  the Worker: bundle/, assets/, seeds/, its wrangler.json, and variant.json, which says what is what
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { hash, hashTree, listFiles, run, stage } from "./stage.mjs";
+import { nextBuilds, variants } from "./variants.mjs";
+
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+const app = path.join(repository, "examples/next-app");
+const pkg = path.join(repository, "pkg");
+const output = path.join(repository, "tests/.build");
+const source = path.join(output, "source");
+const workingApp = path.join(source, "examples/next-app");
+const workingPkg = path.join(source, "pkg");
+
+const toolEnvironment = {
+  // The tools need a newer Node than the system may have; the app brings it as a package.
+  PATH: `${path.join(workingApp, "node_modules/.bin")}${path.delimiter}${process.env.PATH}`,
+  NEXT_TELEMETRY_DISABLED: "1",
+  WRANGLER_SEND_METRICS: "false",
+};
+
+// `next build` does not read these.
+const hostFiles = new Set(["open-next.config.ts", "worker.js", "wrangler.jsonc", ".gitignore"]);
+
+/** Builds a variant, as far as its inputs have changed, and returns what its variant.json holds. */
+export async function buildVariant(name) {
+  const variant = variants[name];
+  if (!variant) throw new Error(`There is no variant ${name}, only ${Object.keys(variants).join(", ")}`);
+  const nextBuild = variant.next ?? "default";
+  const dir = path.join(output, name);
+
+  await copySources();
+  const installed = await install();
+  const built = await buildNext(nextBuild, installed);
+  const thisFile = await readFile(fileURLToPath(import.meta.url), "utf8");
+  const compiled = await compile(name, variant, nextBuild, hash(built, thisFile));
+  const inputs = hash(compiled, await hashTree(app), variant.usesOnegen && (await hashTree(pkg)));
+  await stage(`variant ${name}`, dir, inputs, async () => {
+    await layFiles(variant.files);
+    await bundle(name, nextBuild, dir);
+    await cp(path.join(workingApp, ".open-next/assets"), path.join(dir, "assets"), { recursive: true });
+    await cp(path.join(workingApp, ".open-next/cache"), path.join(dir, "seeds"), { recursive: true });
+    await writeJson(path.join(dir, "wrangler.json"), await wranglerConfig());
+    await writeJson(path.join(dir, "variant.json"), await describe(name, nextBuild, dir));
+  });
+  return JSON.parse(await readFile(path.join(dir, "variant.json"), "utf8"));
+}
+
+async function copySources() {
+  await copyTree(app, workingApp);
+  if (existsSync(pkg)) await copyTree(pkg, workingPkg);
+}
+
+/** Makes `to` hold the same source files as `from`; what was installed or built there stays. */
+async function copyTree(from, to) {
+  await mkdir(to, { recursive: true });
+  const wanted = await listFiles(from);
+  const unwanted = (await listFiles(to)).filter((file) => !wanted.includes(file));
+  for (const file of unwanted) await rm(path.join(to, file));
+  for (const file of wanted) await cp(path.join(from, file), path.join(to, file));
+}
+
+async function install() {
+  const isManifest = (file) => /^package(-lock)?\.json$/.test(file);
+  const inputs = hash(await hashTree(app, isManifest), existsSync(pkg) && (await hashTree(pkg, isManifest)));
+  await stage("npm ci", path.join(workingApp, "node_modules"), inputs, () => run(workingApp, {}, "npm", "ci"));
+  return inputs;
+}
+
+async function buildNext(name, installed) {
+  const dir = path.join(output, "next", name);
+  const inputs = hash(installed, nextBuilds[name], await hashTree(app, (file) => !hostFiles.has(file)));
+  await stage(`next build (${name})`, dir, inputs, async () => {
+    const dotNext = path.join(workingApp, ".next");
+    await rm(dotNext, { recursive: true, force: true });
+    // What `opennextjs-cloudflare build` sets for the `next build` that it would run.
+    const standalone = { NEXT_PRIVATE_STANDALONE: "true", NEXT_PRIVATE_OUTPUT_TRACE_ROOT: workingApp };
+    await run(workingApp, { ...toolEnvironment, ...standalone, ...nextBuilds[name] }, "next", "build");
+    await copyBuild(dotNext, dir);
+  });
+  return inputs;
+}
+
+async function layFiles(files) {
+  for (const [file, text] of Object.entries(files)) await writeFile(path.join(workingApp, file), text);
+}
+
+/** What OpenNext makes of the build: of Onegen it compiles in the configuration's side only. */
+async function compile(name, variant, nextBuild, built) {
+  const dir = path.join(output, "open-next", name);
+  const config = variant.usesOnegen && (await readFile(path.join(pkg, "opennext/config.js"), "utf8"));
+  const inputs = hash(built, variant, config, await hashTree(app));
+  await stage(`opennext build ${name}`, dir, inputs, async () => {
+    await layFiles(variant.files);
+    await takeNext(nextBuild);
+    await rm(path.join(workingApp, ".open-next"), { recursive: true, force: true });
+    await run(workingApp, toolEnvironment, "opennextjs-cloudflare", "build", "--skipNextBuild");
+    await copyBuild(path.join(workingApp, ".open-next"), dir);
+  });
+  return inputs;
+}
+
+/** What `wrangler deploy` would upload. The configuration's build command puts the seeds among the assets. */
+async function bundle(name, nextBuild, dir) {
+  const openNext = path.join(workingApp, ".open-next");
+  await takeNext(nextBuild);
+  await rm(openNext, { recursive: true, force: true });
+  await copyBuild(path.join(output, "open-next", name), openNext);
+  await run(workingApp, toolEnvironment, "wrangler", "deploy", "--dry-run", "--outdir", path.join(dir, "bundle"));
+}
+
+async function takeNext(nextBuild) {
+  const dotNext = path.join(workingApp, ".next");
+  await rm(dotNext, { recursive: true, force: true });
+  await copyBuild(path.join(output, "next", nextBuild), dotNext);
+}
+
+function copyBuild(from, to) {
+  return cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+}
+
+/** The wrangler file of the finished Worker. */
+async function wranglerConfig() {
+  const text = await readFile(path.join(workingApp, "wrangler.jsonc"), "utf8");
+  const config = JSON.parse(text.replace(/^\s*\/\/.*$/gm, ""));
+  const { build, ...rest } = config;
+  return { ...rest, main: "bundle/worker.js", assets: { ...rest.assets, directory: "assets" } };
+}
+
+async function describe(name, nextBuild, dir) {
+  return {
+    name,
+    nextBuild,
+    buildId: (await readFile(path.join(dir, "assets/BUILD_ID"), "utf8")).trim(),
+    config: "wrangler.json",
+    bundle: "bundle",
+    main: "worker.js",
+    modules: (await listFiles(path.join(dir, "bundle"))).filter((file) => /\.(js|mjs|wasm|bin)$/.test(file)),
+    assets: "assets",
+    seeds: (await listFiles(path.join(dir, "seeds"))).map(seedOf),
+  };
+}
+
+/**
+ * `<build id>/<key>.cache` is a page's or a route handler's entry, `__fetch/<build id>/<key>` one of the data cache.
+ * `kvKey` is where OpenNext's KV cache looks for it, with the file's text as the value.
+ */
+function seedOf(file) {
+  const isFetch = file.startsWith("__fetch/");
+  const [buildId, ...rest] = file.replace(/^__fetch\//, "").split("/");
+  const key = `/${rest.join("/")}`.replace(/\.cache$/, "");
+  const type = isFetch ? "fetch" : "cache";
+  const digest = createHash("sha256").update(key).digest("hex");
+  return { file: `seeds/${file}`, key, type, kvKey: `incremental-cache/${buildId}/${digest}.${type}` };
+}
+
+function writeJson(file, value) {
+  return writeFile(file, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const names = process.argv.slice(2);
+  for (const name of names.length ? names : Object.keys(variants)) await buildVariant(name);
+}

@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+
+const stamps = new URL("../.build/stamps/", import.meta.url);
+
+/** Does `work`, unless it was already done for the same inputs. What it makes is `made`, which is removed beforehand. */
+export async function stage(name, made, inputs, work) {
+  const stamp = new URL(`${encodeURIComponent(name)}`, stamps);
+  if (existsSync(made) && (await readFile(stamp, "utf8").catch(() => null)) === inputs) return;
+  const start = performance.now();
+  await rm(stamp, { force: true });
+  await rm(made, { recursive: true, force: true });
+  await work();
+  await mkdir(stamps, { recursive: true });
+  await writeFile(stamp, inputs);
+  console.log(`${name}: ${((performance.now() - start) / 1000).toFixed(1)} s`);
+}
+
+export function hash(...values) {
+  return createHash("sha256").update(JSON.stringify(values)).digest("hex");
+}
+
+/** A hash of all files below `root` of which `keep` says yes to the relative path. */
+export async function hashTree(root, keep = () => true) {
+  const digest = createHash("sha256");
+  for (const file of (await listFiles(root)).filter(keep)) {
+    digest.update(`${file}\0`).update(createHash("sha256").update(await readFile(path.join(root, file))).digest());
+  }
+  return digest.digest("hex");
+}
+
+/** The relative paths of all files below `root`, sorted. Installed packages and build output are left out. */
+export async function listFiles(root) {
+  const skipped = new Set(["node_modules", ".next", ".open-next", ".wrangler"]);
+  const found = [];
+  const visit = async (dir) => {
+    for (const entry of await readdir(path.join(root, dir), { withFileTypes: true })) {
+      const relative = path.posix.join(dir, entry.name);
+      if (entry.isDirectory() && !skipped.has(entry.name)) await visit(relative);
+      else if (entry.isFile()) found.push(relative);
+    }
+  };
+  await visit("");
+  return found.sort();
+}
+
+/** Runs a command; its output is shown only when it fails. */
+export async function run(cwd, env, command, ...args) {
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const output = [];
+  child.stdout.on("data", (chunk) => output.push(chunk));
+  child.stderr.on("data", (chunk) => output.push(chunk));
+  const code = await new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
+  if (code === 0) return;
+  process.stderr.write(Buffer.concat(output));
+  throw new Error(`${[command, ...args].join(" ")} ended with ${code}`);
+}

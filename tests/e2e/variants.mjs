@@ -1,0 +1,87 @@
+// The Workers that the end-to-end tests compare: the example app with OpenNext's own cache (the control) and with
+// Onegen. A variant's `files` lie over the example's own; `onegen-interception` is the example as it stands.
+
+const onegen = {
+  "open-next.config.ts": `
+import { defineCloudflareConfig } from "@opennextjs/cloudflare";
+import { withOnegen } from "onegen/opennext";
+
+export default withOnegen(defineCloudflareConfig());
+`,
+};
+
+const split = {
+  "worker.js": `
+import handler from "./.open-next/worker.js";
+import { wrapWorker } from "onegen/opennext";
+
+export default wrapWorker(handler);
+`,
+  "wrangler.jsonc": wranglerConfig({
+    main: "worker.js",
+    build: { command: "npx onegen seed" },
+    kv_namespaces: [{ binding: "ONEGEN_KV" }],
+    durable_objects: {
+      bindings: [
+        { name: "ONEGEN_ROUTES", class_name: "RouteCoordinator", script_name: "onegen" },
+        { name: "ONEGEN_TAGS", class_name: "TagLedger", script_name: "onegen" },
+      ],
+    },
+  }),
+};
+
+export const variants = {
+  opennext: { files: openNextFiles({ interception: false }), usesOnegen: false },
+  "opennext-interception": { files: openNextFiles({ interception: true }), usesOnegen: false },
+  onegen: { files: onegen, usesOnegen: true },
+  "onegen-interception": { files: {}, usesOnegen: true },
+  "onegen-split": { files: split, usesOnegen: true },
+  "onegen-expire": { files: onegen, usesOnegen: true, next: "short-expire" },
+  "onegen-expire-interception": { files: {}, usesOnegen: true, next: "short-expire" },
+};
+
+/** The Next.js builds behind the variants: environment variables for `next build`. */
+export const nextBuilds = {
+  default: {},
+  "short-expire": { EXPIRE_TIME: "8" },
+};
+
+function openNextFiles({ interception }) {
+  return {
+    "open-next.config.ts": `
+import { defineCloudflareConfig } from "@opennextjs/cloudflare";
+import incrementalCache from "@opennextjs/cloudflare/overrides/incremental-cache/kv-incremental-cache";
+import queue from "@opennextjs/cloudflare/overrides/queue/do-queue";
+import doShardedTagCache from "@opennextjs/cloudflare/overrides/tag-cache/do-sharded-tag-cache";
+
+export default defineCloudflareConfig({
+  incrementalCache,
+  queue,
+  tagCache: doShardedTagCache({ baseShardSize: 12 }),
+  enableCacheInterception: ${interception},
+});
+`,
+    "wrangler.jsonc": wranglerConfig({
+      main: ".open-next/worker.js",
+      kv_namespaces: [{ binding: "NEXT_INC_CACHE_KV" }],
+      durable_objects: {
+        bindings: [
+          { name: "NEXT_CACHE_DO_QUEUE", class_name: "DOQueueHandler" },
+          { name: "NEXT_TAG_CACHE_DO_SHARDED", class_name: "DOShardedTagCache" },
+        ],
+      },
+      migrations: [{ tag: "v1", new_sqlite_classes: ["DOQueueHandler", "DOShardedTagCache"] }],
+    }),
+  };
+}
+
+function wranglerConfig(own) {
+  const shared = {
+    name: "onegen-next-app",
+    compatibility_date: "2026-07-01",
+    compatibility_flags: ["nodejs_compat", "global_fetch_strictly_public"],
+    assets: { directory: ".open-next/assets", binding: "ASSETS" },
+    services: [{ binding: "WORKER_SELF_REFERENCE", service: "onegen-next-app" }],
+  };
+  return JSON.stringify({ ...shared, ...own }, null, 2);
+}

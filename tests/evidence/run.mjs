@@ -1,0 +1,7 @@
+// `make evidence`: every scene in order; `--only a,b` plays those alone.
+import { runScenesAndExit } from "../harness/scenes.mjs";
+import { scenes as faults } from "./faults.mjs";
+import { scenes as limits } from "./limits.mjs";
+import { scenes as oneRegeneration } from "./one-regeneration.mjs";
+
+await runScenesAndExit([...oneRegeneration, ...faults, ...limits]);

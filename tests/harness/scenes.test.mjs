@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { runScenes, scene } from "./scenes.mjs";
+
+const good = { required: "0", holds: (worst) => worst === 0, run: async () => 0, control: async () => 3 };
+
+test("a line for each scene, and one for all", async () => {
+  const { lines, passed } = await played([
+    scene("good", good),
+    scene("named_control", { ...good, controlName: "no coordinator" }),
+    scene("short", { ...good, run: async () => 2 }),
+    scene("proves_nothing", { ...good, control: async () => 0 }),
+    scene("throws", { ...good, run: () => Promise.reject(new Error("oh\n  no")) }),
+    scene("no_number", { ...good, run: async () => undefined }),
+    scene("too_long", { ...good, limitMs: 20, run: () => new Promise(() => {}) }),
+  ]);
+  assert.deepEqual(lines, [
+    "good 0 (required 0; control 3)",
+    "named_control 0 (required 0; control, no coordinator: 3)",
+    "short 2 (required 0; control 3) FAILED: short of what is required",
+    "proves_nothing 0 (required 0; control 0) FAILED: proves nothing, the control does not fail",
+    "throws NaN (required 0; control 3) FAILED: oh | no",
+    "no_number NaN (required 0; control 3) FAILED: gave undefined where a number is expected",
+    "too_long NaN (required 0; control 3) FAILED: took longer than 0.02 s",
+    "2 passed, 5 failed",
+  ]);
+  assert.equal(passed, false);
+});
+
+test("what a scene uses is disposed of, also when it fails", async () => {
+  const disposed = [];
+  const resource = (name) => ({ [Symbol.asyncDispose]: async () => disposed.push(name) });
+  const { passed } = await played([
+    scene("uses", {
+      ...good,
+      run: async ({ use }) => {
+        await use(resource("run"));
+        throw new Error("broken");
+      },
+      control: async ({ use }) => {
+        await use(Promise.resolve(resource("control")));
+        return 3;
+      },
+    }),
+  ]);
+  assert.equal(passed, false);
+  assert.deepEqual(disposed, ["run", "control"]);
+});
+
+test("some scenes alone", async () => {
+  const scenes = ["a", "b", "c"].map((name) => scene(name, good));
+  assert.deepEqual((await played(scenes, ["--only", "c,a"])).lines, ["a 0 (required 0; control 3)", "c 0 (required 0; control 3)", "2 passed, 0 failed"]);
+  await assert.rejects(played(scenes, ["--only=d"]), /no scene: d; the scenes are a, b, c/);
+});
+
+async function played(scenes, args = []) {
+  const lines = [];
+  const passed = await runScenes(scenes, { args, print: (line) => lines.push(line) });
+  return { lines, passed };
+}

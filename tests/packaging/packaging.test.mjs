@@ -1,0 +1,157 @@
+// The npm package as a user gets it: packed, installed, and loaded in every host.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { build } from "esbuild";
+import { folderBundle, startWorld } from "../harness/world.mjs";
+
+const run = promisify(execFile);
+const pkg = fileURLToPath(new URL("../../pkg", import.meta.url));
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+const tools = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
+const wrangler = fileURLToPath(new URL("../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+
+let folder;
+let installed;
+let files;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "onegen-package-"));
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: pkg });
+  const [packed] = [JSON.parse(stdout)].flat().map((listing) => listing.onegen ?? listing);
+  files = packed.files.map(({ path }) => path);
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
+  await run("npm", ["install", "--no-audit", "--no-fund", join(folder, packed.filename)], { cwd: folder });
+  installed = join(folder, "node_modules/onegen");
+});
+
+after(() => rm(folder, { recursive: true, force: true }));
+
+const wasm = async (name) => WebAssembly.compile(await readFile(join(installed, `wasm/${name}/${name}_bg.wasm`)));
+
+test("the tarball holds the package, its licence and its changelog, and nothing of the tests", () => {
+  for (const file of ["LICENSE", "CHANGELOG.md", "README.md", "cli.js", "wasm/engine/engine_bg.wasm", "opennext/index.d.ts"]) {
+    assert.ok(files.includes(file), `${file} is missing`);
+  }
+  const foreign = files.filter((file) => !/^(engine|opennext|wasm)\/|^[a-z]+\.(js|d\.ts)$|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(file));
+  assert.deepEqual(foreign, []);
+});
+
+test("no published wasm can be made to panic, and each imports its own glue only", async () => {
+  for (const name of ["engine", "objects"]) {
+    const module = await wasm(name);
+    const exports = WebAssembly.Module.exports(module).map((entry) => entry.name);
+    assert.ok(!exports.some((entry) => /panic/.test(entry)), `${name} exports ${exports}`);
+    const imports = new Set(WebAssembly.Module.imports(module).map((entry) => entry.module));
+    assert.deepEqual([...imports], [`./${name}_bg.js`]);
+    const glue = await readFile(join(installed, `wasm/${name}/${name}.js`), "utf8");
+    assert.doesNotMatch(glue, /cloudflare:|node:/);
+  }
+});
+
+const USE_ENGINE = `
+  const engine = new Engine({}, "build", "secret");
+  const step = engine.begin({ observe: {} }, 1);
+  if (step.effect.kind !== "load") throw new Error(JSON.stringify(step));
+  const config = { default: { override: {} }, middleware: { override: {} } };
+  if (withOnegen(config).default.override.queue().name !== "onegen") throw new Error("withOnegen");
+  console.log("loaded " + process.versions.node.split(".")[0]);
+`;
+
+async function loads(node, major) {
+  await writeFile(
+    join(folder, "esm.mjs"),
+    `import { Engine } from "onegen/engine"; import { withOnegen } from "onegen/opennext"; ${USE_ENGINE}`,
+  );
+  await writeFile(
+    join(folder, "cjs.cjs"),
+    `const { Engine } = require("onegen/engine"); const { withOnegen } = require("onegen/opennext"); ${USE_ENGINE}`,
+  );
+  for (const file of ["esm.mjs", "cjs.cjs"]) {
+    const { stdout } = await run(node, [file], { cwd: folder });
+    assert.equal(stdout.trim(), `loaded ${major}`, file);
+  }
+}
+
+test("it loads in Node 24, by import and by require", () => loads(process.execPath, 24));
+
+test("it loads in Node 20, by import and by require", async () => {
+  const home = join(folder, "node20");
+  await mkdir(home);
+  await writeFile(join(home, "package.json"), JSON.stringify({ private: true, allowScripts: { node: true } }));
+  await run("npm", ["install", "--no-audit", "--no-fund", `node@${tools.config.node20}`], { cwd: home });
+  await loads(join(home, "node_modules/node/bin/node"), 20);
+});
+
+test("OpenNext's two compilations of open-next.config.ts pass without a loader for wasm", async () => {
+  const entry = join(folder, "open-next.config.ts");
+  await writeFile(entry, `import { withOnegen } from "onegen/opennext";\nexport default withOnegen({ default: { override: {} }, middleware: { override: {} } });\n`);
+  const common = { entryPoints: [entry], bundle: true, write: false, format: "esm", logLevel: "silent" };
+  const forNode = await build({ ...common, platform: "node" });
+  const forEdge = await build({ ...common, platform: "browser", conditions: ["worker", "browser"], external: ["node:crypto"] });
+  for (const { outputFiles } of [forNode, forEdge]) assert.doesNotMatch(outputFiles[0].text, /\.wasm|readFileSync/);
+});
+
+test("in workerd the installed package caches a page, with the objects in the same Worker", async () => {
+  await writeFile(
+    join(folder, "worker.js"),
+    `import { incrementalCache, wrapWorker } from "onegen/opennext";
+     export { RouteCoordinator, TagLedger } from "onegen/objects";
+     process.env.OPEN_NEXT_BUILD_ID = "b"; process.env.NEXT_PREVIEW_MODE_ID = "p";
+     export default wrapWorker({ async fetch() {
+       const found = await incrementalCache.get("/x", "cache");
+       if (found) return new Response("found " + found.value.html);
+       await incrementalCache.set("/x", { type: "app", html: "<p>", rsc: "r", meta: {}, revalidate: 60 }, "cache");
+       return new Response("rendered");
+     } });`,
+  );
+  const config = join(folder, "wrangler.json");
+  await writeFile(
+    config,
+    JSON.stringify({
+      name: "consumer",
+      main: "worker.js",
+      compatibility_date: "2026-07-01",
+      compatibility_flags: ["nodejs_compat"],
+      kv_namespaces: [{ binding: "ONEGEN_KV" }],
+      durable_objects: {
+        bindings: [
+          { name: "ONEGEN_ROUTES", class_name: "RouteCoordinator" },
+          { name: "ONEGEN_TAGS", class_name: "TagLedger" },
+        ],
+      },
+      migrations: [{ tag: "v1", new_sqlite_classes: ["RouteCoordinator", "TagLedger"] }],
+    }),
+  );
+  await run(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", "out", "--config", config], { cwd: folder });
+  const bundle = await folderBundle({ folder: join(folder, "out"), config, main: "worker.js" });
+  const world = await startWorld({ bundle, isolates: 2 });
+  try {
+    assert.equal((await world.visit(0, "/")).text, "rendered");
+    const elsewhere = await world.visit(1, "/");
+    assert.equal(elsewhere.text, "found <p>");
+  } finally {
+    await world.stop();
+  }
+});
+
+test("wrangler deploy at the top level deploys the Onegen Worker", async () => {
+  const out = join(folder, "top");
+  const { stdout } = await run(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", out], { cwd: repository });
+  for (const binding of ["ONEGEN_KV", "ONEGEN_ROUTES", "ONEGEN_TAGS"]) assert.match(stdout, new RegExp(binding));
+  const bundle = await folderBundle({ folder: out, config: join(repository, "wrangler.toml"), main: "worker.js" });
+  const world = await startWorld({ bundle, isolates: 1 });
+  try {
+    assert.deepEqual(JSON.parse((await world.visit(0, "/health")).text), { status: "ok" });
+    const nothing = await world.visit(0, "/anything");
+    assert.equal(nothing.status, 404);
+    assert.equal(nothing.headers.get("content-type"), "application/problem+json");
+  } finally {
+    await world.stop();
+  }
+});
