@@ -60,11 +60,9 @@ $(PANICKING): $(RUST) | tools
 
 # --- the example app --------------------------------------------------------------------------------------------------------
 
-VARIANTS := onegen onegen-interception onegen-split onegen-expire onegen-expire-interception opennext
-
 .PHONY: apps
 apps: wasm
-	node tests/e2e/build.mjs $(VARIANTS)
+	node tests/e2e/build.mjs
 
 .PHONY: demo
 demo: wasm
