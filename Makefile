@@ -23,13 +23,16 @@ help:
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
 
+# Unoptimized: they are built more slowly than they ever run here.
+INSTALL := CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --force --root $(TOOLS)
+
 $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION):
 	rustup target add wasm32-unknown-unknown
-	cargo install --quiet --force --root $(TOOLS) wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
+	$(INSTALL) wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
 	@touch $@
 
 $(TOOLS)/wasm-pack-$(WASM_PACK_VERSION):
-	cargo install --quiet --force --root $(TOOLS) wasm-pack@$(WASM_PACK_VERSION)
+	$(INSTALL) wasm-pack@$(WASM_PACK_VERSION)
 	@touch $@
 
 tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json
@@ -48,14 +51,15 @@ PANICKING := .build/panicking/engine_bg.wasm
 .PHONY: wasm
 wasm: $(ENGINE) $(OBJECTS)
 
+# One after the other: cargo gives them all the same file to work on.
 $(ENGINE): $(RUST) | tools
 	$(WASM_PACK) --out-dir pkg/wasm/engine --out-name engine . --features engine
 
-$(OBJECTS): $(RUST) | tools
+$(OBJECTS): $(RUST) | tools $(ENGINE)
 	$(WASM_PACK) --out-dir pkg/wasm/objects --out-name objects . --features objects
 
 # The engine with a panic on demand, for tests; the packed tarball is checked not to hold it.
-$(PANICKING): $(RUST) | tools
+$(PANICKING): $(RUST) | tools $(OBJECTS)
 	$(WASM_PACK) --out-dir .build/panicking --out-name engine . --features engine,panic-injection
 
 # --- the example app --------------------------------------------------------------------------------------------------------
@@ -70,8 +74,12 @@ demo: wasm
 
 # --- tests ------------------------------------------------------------------------------------------------------------------
 
+# Builds and checks of Rust beside builds of the app; then what mostly waits, two at a time; then the evidence.
 .PHONY: test
-test: lint test-core test-surface test-workerd test-packaging test-app test-demo evidence
+test:
+	$(MAKE) --jobs=2 --output-sync=target apps lint test-core test-surface
+	$(MAKE) --jobs=2 --output-sync=target test-app test-workerd test-packaging test-demo
+	$(MAKE) evidence
 	@echo 'make test: everything passed'
 
 .PHONY: lint

@@ -63,6 +63,7 @@ const coldStampedeWide = scene("cold_stampede_wide", {
   control: ({ use }) => leastOf([() => nextCrowd(use, "opennext"), () => plainCrowd(use, plainKv)], (crowd) => crowd()),
   controlName: "with OpenNext's KV cache, and with KV alone",
   limitMs: 400_000,
+  alone: true,
 });
 
 // --- panics ---------------------------------------------------------------------------------------------------------

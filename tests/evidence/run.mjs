@@ -1,4 +1,4 @@
-// `make evidence`: every scene in order; `--only a,b` plays those alone.
+// `make evidence`: every scene; `--only a,b` plays those alone.
 import { runScenesAndExit } from "../harness/scenes.mjs";
 import { scenes as faults } from "./faults.mjs";
 import { scenes as limits } from "./limits.mjs";

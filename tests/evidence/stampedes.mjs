@@ -159,6 +159,7 @@ async function everyRepresentation(world) {
   const visits = await Promise.all(
     ISOLATES.flatMap((isolate) => representations.map((headers, n) => world.visit(isolate, addresses[n], { headers }))),
   );
+  await world.probe.waitForEnd(path, before + 1, LIMIT_MS);
   await sleep(QUIET_MS);
   mustBe200(visits);
   mustDiffer(visits);

@@ -1,7 +1,9 @@
 /** The script of one process of a world: starts the runtime it is told to, says where it listens, and ends with its parent. */
 
-import { Miniflare } from "miniflare";
-import { runtimeOptions } from "./runtime.mjs";
+import "./quick-miniflare.mjs";
+
+const { Miniflare } = await import("miniflare");
+const { runtimeOptions } = await import("./runtime.mjs");
 
 process.once("disconnect", () => process.exit());
 

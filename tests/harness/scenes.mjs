@@ -15,9 +15,12 @@
  * @property {(worst: number) => boolean} controlFails By default: the control does not hold.
  * @property {string} [controlName] What is switched off, for the line.
  * @property {number} limitMs For the run and for the control, each.
+ * @property {boolean} [alone] Whether no other scene may play beside this one: it loads the machine to its limit.
  */
 
 const CLEANUP_LIMIT_MS = 15_000;
+/** A scene mostly waits, and a runtime keeps one core busy at most. */
+const LANES = 2;
 
 /** @param {string} name @param {Omit<Scene, "name" | "controlFails" | "limitMs"> & Partial<Scene>} parts @returns {Scene} */
 export function scene(name, parts) {
@@ -25,21 +28,26 @@ export function scene(name, parts) {
 }
 
 /**
- * Runs scenes in order, prints a line each and a last one, and says whether all held.
+ * Runs scenes, some side by side, prints a line each as it ends and a last one, and says whether all held.
  * `--only a,b` runs those alone.
  *
  * @param {Scene[]} scenes
- * @param {{ args?: string[], print?: (line: string) => void }} [options]
+ * @param {{ args?: string[], lanes?: number, print?: (line: string) => void }} [options]
  * @returns {Promise<boolean>}
  */
-export async function runScenes(scenes, { args = process.argv.slice(2), print = console.log } = {}) {
+export async function runScenes(scenes, { args = process.argv.slice(2), lanes = LANES, print = console.log } = {}) {
   const chosen = choose(scenes, args);
   let failed = 0;
-  for (const one of chosen) {
-    const { line, passed } = await play(one);
-    print(line);
-    if (!passed) failed += 1;
-  }
+  const playAll = async (queue) => {
+    for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+      const { line, passed } = await play(one);
+      print(line);
+      if (!passed) failed += 1;
+    }
+  };
+  const together = chosen.filter(({ alone }) => !alone);
+  await Promise.all(Array.from({ length: lanes }, () => playAll(together)));
+  await playAll(chosen.filter(({ alone }) => alone));
   print(`${chosen.length - failed} passed, ${failed} failed`);
   return failed === 0;
 }

@@ -47,14 +47,34 @@ test("what a scene uses is disposed of, also when it fails", async () => {
   assert.deepEqual(disposed, ["run", "control"]);
 });
 
-test("some scenes alone", async () => {
+test("two scenes play at a time, and none beside one that must be alone", async () => {
+  const playing = new Set();
+  const together = [];
+  const watched = (name, parts) =>
+    scene(name, {
+      ...good,
+      ...parts,
+      run: async () => {
+        playing.add(name);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        together.push([...playing].sort().join("+"));
+        playing.delete(name);
+        return 0;
+      },
+    });
+  await played([watched("alone", { alone: true }), watched("a"), watched("b")], [], 2);
+  assert.deepEqual(together.at(0), "a+b");
+  assert.deepEqual(together.at(-1), "alone");
+});
+
+test("some scenes of many", async () => {
   const scenes = ["a", "b", "c"].map((name) => scene(name, good));
   assert.deepEqual((await played(scenes, ["--only", "c,a"])).lines, ["a 0 (required 0; control 3)", "c 0 (required 0; control 3)", "2 passed, 0 failed"]);
   await assert.rejects(played(scenes, ["--only=d"]), /no scene: d; the scenes are a, b, c/);
 });
 
-async function played(scenes, args = []) {
+async function played(scenes, args = [], lanes = 1) {
   const lines = [];
-  const passed = await runScenes(scenes, { args, print: (line) => lines.push(line) });
+  const passed = await runScenes(scenes, { args, lanes, print: (line) => lines.push(line) });
   return { lines, passed };
 }

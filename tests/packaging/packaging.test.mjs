@@ -1,7 +1,7 @@
 // The npm package as a user gets it: packed, installed, and loaded in every host.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -11,7 +11,6 @@ import { build } from "esbuild";
 import { folderBundle, startWorld } from "../harness/world.mjs";
 
 const run = promisify(execFile);
-const pkg = fileURLToPath(new URL("../../pkg", import.meta.url));
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const tools = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
 const wrangler = fileURLToPath(new URL("../node_modules/wrangler/bin/wrangler.js", import.meta.url));
@@ -22,7 +21,10 @@ let files;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "onegen-package-"));
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: pkg });
+  // Packing puts files beside the package's own for a moment: other tests read those.
+  const copied = join(folder, "repository");
+  for (const part of ["pkg", "LICENSE", "CHANGELOG.md", "README.md"]) await cp(join(repository, part), join(copied, part), { recursive: true });
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: join(copied, "pkg") });
   const [packed] = [JSON.parse(stdout)].flat().map((listing) => listing.onegen ?? listing);
   files = packed.files.map(({ path }) => path);
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
