@@ -101,7 +101,7 @@ test-surface: | tools
 
 .PHONY: test-workerd
 test-workerd: wasm $(PANICKING)
-	node --test --test-concurrency=1 'tests/harness/*.test.mjs' 'tests/workerd/*.test.mjs'
+	node --test --test-concurrency=1 'tests/harness/*.test.mjs' 'tests/workerd/*.test.mjs' 'tests/next/*.test.mjs'
 
 # The example app on OpenNext.
 .PHONY: test-app

@@ -9,6 +9,9 @@ export const currentContext = () => storage.getStore();
 /** Runs `work` in a context. */
 export const runInContext = (context, work) => storage.run(context, work);
 
+/** Makes a context that of all that follows from here. */
+export const enterContext = (context) => storage.enterWith(context);
+
 export class RequestContext {
   /** Where the ledger copy stood when the request began, once it is known. */
   position;
@@ -33,9 +36,11 @@ export class RequestContext {
 
   #ctx;
   #pending = new Set();
-  #response = Promise.withResolvers();
+  #response;
+  #respond;
 
   constructor(request, env, ctx) {
+    this.#response = new Promise((resolve) => (this.#respond = resolve));
     this.request = request;
     this.env = env;
     this.#ctx = ctx;
@@ -71,11 +76,11 @@ export class RequestContext {
 
   /** The response's status and headers, as soon as there are any. */
   get response() {
-    return this.#response.promise;
+    return this.#response;
   }
 
   responded(response) {
-    this.#response.resolve(response);
+    this.#respond(response);
   }
 
   /** Resolves once no background work of the request is left, or after `ms`. */

@@ -53,6 +53,11 @@ export class Host {
     return bytes;
   }
 
+  /** Says once per isolate what is down, where the stores do not. */
+  #warnOfOutage(topic, message) {
+    if (!this.#stores.tellsCauses) this.warnOnce(topic, message);
+  }
+
   /** Says a thing once per isolate. */
   warnOnce(topic, message) {
     if (this.#warned.has(topic)) return;
@@ -73,19 +78,20 @@ export class Host {
       context.position ??= done.ledger;
       if (done.result !== "entry") {
         if (done.reason === "coordinator-down") {
-          this.warnOnce("coordinator-down", "a route's coordinator does not answer: its pages are rendered, but not shared");
+          this.#warnOfOutage("coordinator-down", "a route's coordinator does not answer: its pages are rendered, but not shared");
         }
         if (done.absent) context.absent.add(key);
         context.waited += done.reason === "wait-limit" ? Date.now() - begun : 0;
         return { miss: done };
       }
       const body = done.source === "memory" ? this.#slots.get(done.slot) : bytes[done.source];
-      // Evicted while the ledger was being asked: now it is read from KV.
+      // Evicted while somebody was being asked: now it is rendered under the lease, or else read from KV.
+      if (body === undefined && done.lease) return { miss: { reason: "evicted", renewed: true, lease: done.lease } };
       if (body === undefined) continue;
       if (done.collapsed) context.waited += Date.now() - begun;
       this.#order(done.memory, body);
       if (done.touch) context.waitUntil(this.#stores.touch(this.#engine.call("entry_key", kind, key)));
-      if (done.brief) this.warnOnce("ledger-down", "the tag ledger does not answer: entries are served without asking it");
+      if (done.brief) this.#warnOfOutage("ledger-down", "the tag ledger does not answer: entries are served without asking it");
       return { entry: done, body };
     }
     return { miss: { reason: "evicted", renewed: false } };
@@ -121,7 +127,7 @@ export class Host {
     }
     if (done.reason === "accepted" && this.#namespaceDoubts > 0) context.waitUntil(this.#checkNamespace());
     if (done.reason === "coordinator-down") {
-      this.warnOnce("not-stored", "a route's coordinator does not answer: a render was kept in this isolate alone");
+      this.#warnOfOutage("not-stored", "a route's coordinator does not answer: a render was kept in this isolate alone");
     }
     return done;
   }
@@ -247,7 +253,8 @@ export class Host {
       const { header } = this.#split(bytes, frame, "kv");
       return { found: { header, total: bytes.byteLength } };
     } catch (error) {
-      this.warnOnce("kv-down", `Workers KV could not be read, coordinators are asked instead: ${error.message}`);
+      if (this.#stores.tellsCauses) this.#stores.failed("read", error);
+      this.#warnOfOutage("kv-down", `Workers KV could not be read, coordinators are asked instead: ${error.message}`);
       return "unreadable";
     }
   }

@@ -4,6 +4,7 @@ import { RequestContext, runInContext } from "../context.js";
 import { Engine } from "../engine/workerd.js";
 import { Host } from "../host.js";
 import { checkedOptions, count, flag, text } from "../options.js";
+import { headersOf } from "../response-headers.js";
 import { OpenNextHost } from "./host.js";
 
 export { incrementalCache, queue, tagCache, withOnegen } from "./config.js";
@@ -160,29 +161,9 @@ async function giveBack({ host }, context, reason) {
 }
 
 function withHeaders(engine, context, response) {
-  const { served } = context;
-  if (!served) return response;
+  if (!context.served) return response;
   const told = new Response(response.body, response);
-  if (served.miss) {
-    const { renewed, reason } = served.miss;
-    told.headers.set("cache-status", engine.call("cache_status_of_render", renewed, false, reason));
-    return told;
-  }
-  const { entry } = served;
-  const age = Math.max(0, Date.now() - entry.created_at);
-  const how = entry.collapsed ? "collapsed" : entry.stale ? "stale" : "hit";
-  const { revalidate, expire } = entry;
-  told.headers.set(
-    "cache-status",
-    engine.call("cache_status_of_entry", how, revalidate, expire, age, entry.generation, entry.source),
-  );
-  const given = told.headers.get("cache-control");
-  const isPrivate = given !== null && /private|no-store/.test(given);
-  if (!isPrivate && told.status < 400) {
-    told.headers.set(
-      "cache-control",
-      entry.brief ? "s-maxage=1" : engine.call("cache_control", revalidate, expire, age, entry.stale),
-    );
-  }
+  const given = { status: told.status, cacheControl: told.headers.get("cache-control") };
+  for (const [name, value] of Object.entries(headersOf(engine, context.served, given))) told.headers.set(name, value);
   return told;
 }

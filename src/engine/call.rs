@@ -38,6 +38,9 @@ pub enum Caller {
     Renderer,
     /// A layer that passes a miss on: it must never hold the lease that the renderer behind it will ask for.
     Bystander,
+    /// A renderer that also regenerates, by itself and after it has answered, what it is told is stale: Next.js without
+    /// `OpenNext`. It is told so only when it is to do it.
+    Regenerator,
 }
 
 /// A call of the host's.
@@ -362,8 +365,12 @@ impl Source {
 /// An entry to serve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReadEntry {
-    /// Whether it is stale: then a `Refresh` should follow.
+    /// Whether it is stale: then a `Refresh` should follow, unless the caller is a regenerator.
     pub stale: bool,
+    /// Whether this regenerator, and no other, makes it anew.
+    pub regenerate: bool,
+    /// The lease for that; without one the coordinator could not be asked, and the render counts here alone.
+    pub lease: Option<Lease>,
     /// Why it may be served as it is: a verdict's word.
     pub reason: &'static str,
     /// Where its bytes are.

@@ -3,6 +3,7 @@
 use super::call::{
     Bytes, Caller, Effect, MemoryOrder, Outcome, ReadEntry, ReadMiss, Reply, RequestContext, Source, Stored,
 };
+use super::refresh::SHORTEST_HOLD;
 use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT};
 use crate::entry::Entry;
 use crate::freshness::{GoneReason, Verdict, judge};
@@ -43,7 +44,18 @@ pub(super) struct Read {
     renewed: bool,
     absent: bool,
     waited: bool,
+    /// What came of asking whether this read's caller regenerates what is stale.
+    claim: Option<Claim>,
     phase: Phase,
+}
+
+/// Whether the caller of a read regenerates what is stale.
+#[derive(Debug)]
+enum Claim {
+    /// It does, under this lease; without one the coordinator did not answer.
+    Won(Option<Lease>),
+    /// Somebody else does, or nobody for now.
+    Lost,
 }
 
 /// What the host was asked to do last.
@@ -54,6 +66,7 @@ enum Phase {
     Seeding,
     PublishingSeed,
     Asking,
+    Claiming,
     Pausing,
 }
 
@@ -91,6 +104,7 @@ impl Read {
             renewed: false,
             absent: false,
             waited: false,
+            claim: None,
             phase: Phase::Loading,
         }
     }
@@ -138,6 +152,9 @@ impl Engine {
             Reply::Checked { invalidation } => self.verdict(read, invalidation, now),
             Reply::Seeded { seed } => self.take_seed(read, seed, now),
             Reply::Published { answer } => self.seed_published(read, &answer, now),
+            Reply::Acquired { answer, bytes, .. } if read.phase == Phase::Claiming => {
+                self.claim_answered(read, answer, bytes, now)
+            }
             Reply::Acquired { answer, bytes, waited } => {
                 read.waited |= waited;
                 self.take_answer(read, answer, bytes, now)
@@ -222,6 +239,10 @@ impl Engine {
         };
         let verdict = judge(&candidate.entry, invalidation, now);
         match verdict {
+            Verdict::Stale(_) if read.caller == Caller::Regenerator && read.claim.is_none() => {
+                read.candidate = Some(candidate);
+                self.claim(read, now)
+            }
             Verdict::Fresh | Verdict::Stale(_) => self.serve(&read, candidate, verdict, true, now),
             Verdict::Gone(GoneReason::Tombstone) => self.read_miss(&read, verdict.as_str(), None),
             // A waiter may serve once what was fresh when it asked.
@@ -252,8 +273,15 @@ impl Engine {
             }
             due
         };
+        let stale = matches!(verdict, Verdict::Stale(_));
+        let (regenerate, lease) = match &read.claim {
+            Some(Claim::Won(lease)) if stale => (true, lease.clone()),
+            _ => (false, None),
+        };
         Progress::Done(Outcome::Entry(Box::new(ReadEntry {
-            stale: matches!(verdict, Verdict::Stale(_)),
+            stale,
+            regenerate,
+            lease,
             reason,
             source,
             slot,
@@ -272,6 +300,44 @@ impl Engine {
             brief: read.blind,
             ledger: self.ledger.position(),
         })))
+    }
+
+    /// What is stale is there to be served: does this caller make it anew? Nobody waits for that.
+    fn claim(&mut self, mut read: Read, now: Millis) -> Progress {
+        let memo = self.memos.of(&read.name);
+        if read.context.prefetch || memo.hold_until > now || memo.down_until > now {
+            read.claim = Some(Claim::Lost);
+            return self.judge_again(read, now);
+        }
+        // Nobody else here asks while this question is open.
+        memo.hold_until = now.after(COORDINATOR_LIMIT).after(SHORTEST_HOLD);
+        let message = Acquire {
+            have: read.have(),
+            holder: read.nonce.clone(),
+            position: self.ledger.position(),
+            need: Need::Refresh,
+            wait_ms: Span::ZERO,
+        };
+        let effect = Effect::Acquire { object: read.name.clone(), message };
+        read.perform(Phase::Claiming, effect, COORDINATOR_LIMIT)
+    }
+
+    fn claim_answered(&mut self, mut read: Read, answer: Acquired, bytes: Option<Bytes>, now: Millis) -> Progress {
+        let memo = self.memos.of(&read.name);
+        memo.is_up();
+        let (claim, hold) = match answer {
+            Acquired::Granted { lease, remaining_ms } => (Claim::Won(Some(lease)), remaining_ms),
+            Acquired::Newer { .. } => (Claim::Lost, SHORTEST_HOLD),
+            Acquired::Hold { ms, .. } | Acquired::Uncacheable { ms, .. } => (Claim::Lost, ms.max(SHORTEST_HOLD)),
+        };
+        memo.hold_until = now.after(hold);
+        read.claim = Some(claim);
+        if let Some(bytes) = bytes
+            && let Some(entry) = self.read_frame(&bytes)
+        {
+            read.candidate = Some(Candidate::of(entry, Source::Coordinator, &bytes));
+        }
+        self.judge_again(read, now)
     }
 
     fn nothing_to_serve(&mut self, read: Read, now: Millis) -> Progress {
@@ -393,7 +459,8 @@ impl Engine {
         }
     }
 
-    /// Judges what a waiter was given. It may be invalid already: then the next lease is asked for with its generation.
+    /// Judges what this read was given since it began. It may be invalid already: then the next lease is asked for with its
+    /// generation.
     fn judge_again(&mut self, read: Read, now: Millis) -> Progress {
         let start = read.start;
         let mut read = read;
@@ -401,8 +468,15 @@ impl Engine {
         self.judge_read(read, now)
     }
 
-    fn read_failed(&mut self, read: Read, now: Millis) -> Progress {
+    fn read_failed(&mut self, mut read: Read, now: Millis) -> Progress {
         match read.phase {
+            Phase::Claiming => {
+                let memo = self.memos.of(&read.name);
+                memo.is_down(now);
+                memo.hold_until = memo.down_until;
+                read.claim = Some(Claim::Won(None));
+                self.judge_again(read, now)
+            }
             Phase::Loading => {
                 self.ledger.postpone(now);
                 self.judge_read(read, now)

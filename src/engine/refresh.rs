@@ -8,7 +8,7 @@ use crate::time::{Millis, Span};
 use crate::wire::{Abandon, Acquire, Acquired, LeaseName};
 
 /// The coordinator is not asked again sooner, whatever it answers.
-const SHORTEST_HOLD: Span = Span::seconds(1);
+pub(super) const SHORTEST_HOLD: Span = Span::seconds(1);
 /// A regeneration outside any lease is waited for no longer.
 const LONE_RENDER_LIMIT: Span = Span::seconds(30);
 
@@ -152,7 +152,9 @@ impl Engine {
     }
 
     pub(super) fn begin_release(&mut self, name: String, lease: &Lease, reason: AbandonReason) -> Progress {
-        self.memos.of(&name).busy_until = Millis(0);
+        let memo = self.memos.of(&name);
+        memo.busy_until = Millis(0);
+        memo.hold_until = Millis(0);
         let message =
             Abandon { lease: LeaseName { generation: lease.generation, holder: lease.holder.clone() }, reason };
         let effect = Effect::Abandon { object: name.clone(), message };

@@ -1,0 +1,176 @@
+// The engine's effects over the HTTPS API of the Onegen Worker, for processes outside of Workers (docs/api.md).
+import http from "node:http";
+import https from "node:https";
+
+/** Longest that anything may take when nobody set a limit. */
+const LIMIT_MS = 5000;
+const PREFIX_BYTES = 12;
+/** Pauses before a message that was lost on its way is sent again. */
+const PAUSES_MS = { first: 50, longest: 500 };
+
+/** A request that got no usable answer. `cause` tells outages apart, so that each is told once. */
+class Unanswered extends Error {
+  constructor(cause, message, { retryable = false } = {}) {
+    super(message);
+    this.cause = cause;
+    this.retryable = retryable;
+  }
+}
+
+export class Https {
+  /** Says what is down itself: a host need not say what follows from it. */
+  tellsCauses = true;
+  #base;
+  #token;
+  #agent;
+  #send;
+  #headerBytes;
+  #readSeed;
+  #told = new Set();
+
+  /**
+   * @param {object} parts
+   * @param {string} parts.url where the Onegen Worker is
+   * @param {string} parts.token a read-write token of the app
+   * @param {(prefix: Uint8Array) => number} parts.headerBytes how long a frame's header is
+   * @param {(key: string) => Promise<Uint8Array | undefined>} parts.readSeed what the build left under a key of Next.js
+   */
+  constructor({ url, token, headerBytes, readSeed }) {
+    this.#base = new URL(url);
+    const { Agent, request } = this.#base.protocol === "https:" ? https : http;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 128 });
+    this.#send = request;
+    this.#token = token;
+    this.#headerBytes = headerBytes;
+    this.#readSeed = readSeed;
+  }
+
+  async read(key) {
+    const { status, bytes } = await this.#ask("GET", "entry", { key, accept: [404] });
+    return status === 404 ? null : bytes;
+  }
+
+  seed(key) {
+    return this.#readSeed(key);
+  }
+
+  async acquire(key, message, limitMs) {
+    const begun = Date.now();
+    const body = () => json({ ...message, wait_ms: Math.max(0, message.wait_ms - (Date.now() - begun)) });
+    const { headers, bytes } = await this.#ask("POST", "acquire", { key, body, limitMs });
+    if (headers["onegen-answer"] === undefined) return parsed(bytes);
+    const length = this.#headerBytes(bytes.subarray(0, PREFIX_BYTES));
+    return { ...JSON.parse(headers["onegen-answer"]), header: bytes.subarray(0, length), body: bytes.subarray(length) };
+  }
+
+  async publish(key, message, header, body, limitMs) {
+    const frame = Buffer.concat([header, body]);
+    const headers = { "content-type": "application/octet-stream", "onegen-message": JSON.stringify(message) };
+    return parsed((await this.#ask("POST", "publish", { key, body: () => frame, headers, limitMs })).bytes);
+  }
+
+  async abandon(key, message, limitMs) {
+    await this.#ask("POST", "abandon", { key, body: () => json(message), limitMs });
+  }
+
+  async touch(key) {
+    await this.#ask("POST", "touch", { key });
+  }
+
+  async since(message, limitMs) {
+    return parsed((await this.#ask("POST", "since", { body: () => json(message), limitMs })).bytes);
+  }
+
+  async append(message, limitMs) {
+    return parsed((await this.#ask("POST", "append", { body: () => json(message), limitMs })).bytes);
+  }
+
+  async check(message, limitMs) {
+    return parsed((await this.#ask("POST", "check", { body: () => json(message), limitMs })).bytes);
+  }
+
+  /** Reader and coordinators are behind the same Worker. */
+  async sharesNamespace() {
+    return true;
+  }
+
+  /** Tells each cause once. */
+  failed(_what, error) {
+    const cause = error.cause ?? "slow";
+    if (this.#told.has(cause)) return;
+    this.#told.add(cause);
+    console.warn(
+      `onegen: the Onegen Worker at ${this.#base.origin} ${error.cause ? error.message : `gave ${error.message}`}: pages are rendered, and kept in this process alone, until it answers as expected`,
+    );
+  }
+
+  /** A message is sent again while the API says that it was lost, or a kept connection turns out to be closed. */
+  async #ask(method, what, { limitMs = LIMIT_MS, ...request }) {
+    const until = Date.now() + limitMs;
+    for (let pause = PAUSES_MS.first; ; pause = Math.min(2 * pause, PAUSES_MS.longest)) {
+      try {
+        return await this.#askOnce(method, what, request, until - Date.now());
+      } catch (error) {
+        if (!error.retryable || Date.now() + pause >= until) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    }
+  }
+
+  async #askOnce(method, what, { key, body, headers, accept = [] }, limitMs) {
+    const url = new URL(`${this.#base.pathname.replace(/\/$/, "")}/v1/${what}`, this.#base);
+    if (key !== undefined) url.searchParams.set("key", key);
+    const answer = await this.#exchange(url, method, headers, body?.(), limitMs);
+    if ((answer.status >= 200 && answer.status < 300) || accept.includes(answer.status)) {
+      if (answer.status !== 404 || isProblem(answer)) return answer;
+    }
+    throw refusal(answer);
+  }
+
+  #exchange(url, method, headers, body, limitMs) {
+    return new Promise((resolve, reject) => {
+      const options = {
+        method,
+        agent: this.#agent,
+        signal: AbortSignal.timeout(Math.max(1, limitMs)),
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(body && { "content-type": "application/json", "content-length": body.byteLength }),
+          ...headers,
+        },
+      };
+      const request = this.#send(url, options, (response) => {
+        const chunks = [];
+        response.on("data", (chunk) => chunks.push(chunk));
+        response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, bytes: Buffer.concat(chunks) }));
+        response.on("error", (error) => reject(unanswered(error, limitMs)));
+      });
+      request.on("error", (error) => reject(unanswered(error, limitMs, request.reusedSocket)));
+      request.end(body);
+    });
+  }
+}
+
+const json = (value) => Buffer.from(JSON.stringify(value));
+const isProblem = ({ headers }) => /^application\/problem\+json/.test(headers["content-type"] ?? "");
+
+function parsed(bytes) {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    throw new Unanswered("nonsense", `answered ${JSON.stringify(bytes.subarray(0, 40).toString("latin1"))}, which is no JSON`);
+  }
+}
+
+function unanswered(error, limitMs, wasIdle = false) {
+  if (error.name === "AbortError" || error.name === "TimeoutError") return new Unanswered("slow", `gave no answer within ${limitMs} ms`);
+  // The other end closed a kept connection just as it was used again.
+  return new Unanswered("unreachable", `cannot be reached (${error.code ?? error.message})`, { retryable: wasIdle });
+}
+
+function refusal(answer) {
+  const { status } = answer;
+  if (!isProblem(answer)) return new Unanswered("nonsense", `answered ${status} without saying why, so it is no Onegen Worker`);
+  const { code, detail } = parsed(answer.bytes);
+  return new Unanswered(code ?? status, `answered ${status} ${code ?? ""} (${detail})`, { retryable: status === 503 && code === "object-failed" });
+}

@@ -1,0 +1,148 @@
+// Next.js's calls of a `cacheHandler`, in a process of `next start`: between them and the engine's.
+import { RequestContext, currentContext } from "../context.js";
+import { fromStored, pathTag, toStored } from "./values.js";
+
+/** Leases in use; one whose render never ended is forgotten when so many newer ones are there. */
+const LEASES_HELD = 4096;
+const NO_CTX = { waitUntil() {} };
+
+export class NextHost {
+  #host;
+  #shareLifetime;
+  /** Entry key → the lease under which this process renders it, and since when. */
+  #leases = new Map();
+  /** What identifies a value handed out when Next.js stores it again after a failed render. */
+  #handedOut = new WeakSet();
+
+  /**
+   * @param {object} parts
+   * @param {import("../host.js").Host} parts.host
+   * @param {(key: string, cacheControl: object) => void} parts.shareLifetime tells Next.js before 16.4 an entry's lifetime
+   */
+  constructor({ host, shareLifetime }) {
+    this.#host = host;
+    this.#shareLifetime = shareLifetime;
+  }
+
+  /** `CacheHandler.get`. */
+  async get(key, ctx) {
+    return ctx.kind === "FETCH" ? this.#data(key, ctx) : this.#response(key, ctx);
+  }
+
+  async #response(key, { isFallback }) {
+    const context = contextOrNone();
+    if (context.onDemand) await this.#announce(context, key);
+    const read = { kind: "response", key, caller: isFallback ? "bystander" : "regenerator", seeded: true };
+    const { entry, body, miss } = await this.#host.read(context, read);
+    const lease = entry?.lease ?? miss?.lease;
+    if (lease) this.#take(context, this.#entryKey(key), lease, miss !== undefined);
+    context.served = { entry, miss };
+    if (miss) return null;
+    const value = fromStored(entry, body);
+    if (value === undefined) return null;
+    if (value !== null) this.#handedOut.add(value);
+    // An entry that only passes by may be made anew by whoever renders behind it.
+    const regenerate = entry.regenerate || (isFallback === true && entry.stale);
+    const { lastModified, cacheControl } = verdict(entry, regenerate);
+    this.#shareLifetime(key, cacheControl);
+    return { lastModified, cacheControl, value };
+  }
+
+  /**
+   * An on-demand regeneration is asked for outside of any lease: the page's own tag tells processes with the page in memory that
+   * it was replaced, once (Next.js reads an entry once per request).
+   */
+  async #announce(context, key) {
+    const announced = await this.#host.invalidate(context, { tags: [pathTag(key)] });
+    if (!announced) throw unrecorded([pathTag(key)]);
+    // The render reads what is true after the invalidation.
+    context.position = undefined;
+  }
+
+  async #data(key, { tags = [], softTags = [] }) {
+    const context = contextOrNone();
+    const { entry, body } = await this.#host.read(context, { kind: "data", key, caller: "bystander" });
+    if (!entry) return null;
+    const asked = [...tags, ...softTags].filter((tag) => !entry.tags.includes(tag));
+    const invalidation =
+      asked.length > 0 ? await this.#host.invalidated(context, { tags: asked, position: entry.position }) : "none";
+    if (invalidation === "hard") return null;
+    // Next.js compares this with the lifetime that the caller asks for now.
+    const isStaleByTag = invalidation === "soft" || entry.reason === "stale-tag";
+    return { lastModified: isStaleByTag ? 1 : entry.created_at, value: fromStored(entry, body) };
+  }
+
+  /** `CacheHandler.set`. */
+  async set(key, value, ctx) {
+    const context = contextOrNone();
+    if (value?.kind === "FETCH") {
+      const cacheControl = { revalidate: value.revalidate };
+      const stored = toStored(value, { key, tags: ctx.tags ?? value.tags ?? [], cacheControl });
+      await this.#host.store(context, { kind: "data", key, startedAt: context.startedAt, value: stored });
+      return;
+    }
+    const entryKey = this.#entryKey(key);
+    const { lease, since } = this.#leases.get(entryKey) ?? {};
+    this.#leases.delete(entryKey);
+    if (value !== null && this.#handedOut.has(value)) {
+      // A render failed, and Next.js stores again what it was given: the entry stays as it is, as old as it is.
+      if (lease) await this.#host.release(context, { entryKey, lease, reason: "failed" });
+      return;
+    }
+    const stored = toStored(value, { key, cacheControl: ctx.cacheControl });
+    await this.#host.store(context, { kind: "response", key, lease, startedAt: since ?? context.startedAt, value: stored });
+  }
+
+  /** `CacheHandler.revalidateTag`. Rejects, so that whoever invalidates hears of it, when it could not be recorded. */
+  async revalidateTag(tags, durations) {
+    const all = [tags].flat();
+    // That durations are given says that entries may be served meanwhile, whatever they hold.
+    const profile = durations && { expire_ms: durations.expire === undefined ? undefined : durations.expire * 1000 };
+    const hard = durations?.expire === 0;
+    if (!(await this.#host.invalidate(contextOrNone(), { tags: all, profile: hard ? undefined : profile }))) throw unrecorded(all);
+  }
+
+  /** Gives back what a request was to render and did not store. */
+  async giveBack(context, failed) {
+    for (const [entryKey, lease] of context.leases) {
+      if (this.#leases.get(entryKey)?.lease !== lease) continue;
+      this.#leases.delete(entryKey);
+      await this.#host.release(context, { entryKey, lease, reason: failed ? "failed" : "not_stored" });
+    }
+  }
+
+  /** A lease to regenerate is used after the response: only one to render at once can be given back with it. */
+  #take(context, entryKey, lease, atOnce) {
+    this.#leases.delete(entryKey);
+    this.#leases.set(entryKey, { lease, since: Date.now() });
+    if (this.#leases.size > LEASES_HELD) this.#leases.delete(this.#leases.keys().next().value);
+    if (atOnce) context.leases.set(entryKey, lease);
+  }
+
+  #entryKey(key) {
+    return this.#host.engine.call("entry_key", "response", key);
+  }
+}
+
+/**
+ * How an entry is described to Next.js so that it does what was decided, on every version (next,
+ * `server/lib/incremental-cache/index.js`): it counts from `lastModified`, and never hears how old the entry is, so that what
+ * it tells others is what is left.
+ */
+function verdict({ stale, revalidate, expire, created_at }, regenerate) {
+  const now = Date.now();
+  const age = Math.max(0, now - created_at) / 1000;
+  const usable = expire === undefined ? undefined : Math.max(1, Math.floor(expire - age));
+  if (regenerate) return { lastModified: now - 2000, cacheControl: { revalidate: 1, expire: usable === undefined ? undefined : usable + 3 } };
+  if (stale) return { lastModified: now, cacheControl: { revalidate: 1, expire: usable === undefined ? undefined : Math.max(usable, 2) } };
+  const fresh = revalidate === undefined ? false : Math.max(1, Math.floor(revalidate - age));
+  return { lastModified: now, cacheControl: { revalidate: fresh, expire: usable === undefined ? undefined : Math.max(usable, Number(fresh)) } };
+}
+
+const unrecorded = (tags) =>
+  new Error(`onegen: the invalidation of ${tags.join(", ")} could not be recorded, because the Onegen Worker does not answer: try again`);
+
+/** The context of the request in progress; outside of any, one that knows nothing. */
+function contextOrNone() {
+  return currentContext() ?? new RequestContext(undefined, undefined, NO_CTX);
+}

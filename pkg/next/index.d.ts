@@ -1,0 +1,25 @@
+/** Options of {@link cacheHandler}. Every one has a default. */
+export interface OnegenOptions {
+  /** The app's id, as in the token's entry of `ONEGEN_TOKENS`. Default "app". */
+  app?: string;
+  /** Most bytes that a process keeps in memory, 0 to 67108864. Default 16777216. */
+  memoryBytes?: number;
+  /** How old a process's copy of the tag ledger may be, in milliseconds; 0 asks on every read. Default 1000. */
+  windowMs?: number;
+  /** Longest that a request waits for another's render, in milliseconds, up to 25000. Default 20000. */
+  waitMs?: number;
+}
+
+interface CacheHandler {
+  get(key: string, ctx: any): Promise<any>;
+  set(key: string, value: any, ctx: any): Promise<void>;
+  revalidateTag(tags: string | string[], durations?: { expire?: number }): Promise<void>;
+  resetRequestCache(): void;
+}
+
+/** Makes a class for Next.js's `cacheHandler` with options of its own: export it by default from a file, and name that file. */
+export function cacheHandler(options?: OnegenOptions): new (ctx: any) => CacheHandler;
+
+/** The class for Next.js's `cacheHandler`, configured by `ONEGEN_URL` and `ONEGEN_TOKEN`. */
+declare const OnegenCacheHandler: new (ctx: any) => CacheHandler;
+export default OnegenCacheHandler;

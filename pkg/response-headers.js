@@ -1,0 +1,20 @@
+// What a response says of the cache: `Cache-Status` (RFC 9211), and a `Cache-Control` that is never longer than what is left.
+
+/**
+ * @param {import("./engine/engine.js").Engine} engine
+ * @param {{ entry?: object, miss?: object }} served what the response is made of
+ * @param {{ status: number, cacheControl?: string | null }} given what the app says
+ * @returns {Record<string, string>} headers to set
+ */
+export function headersOf(engine, { entry, miss }, { status, cacheControl }) {
+  if (miss) return { "cache-status": engine.call("cache_status_of_render", miss.renewed, false, miss.reason) };
+  const { revalidate, expire, stale } = entry;
+  const age = Math.max(0, Date.now() - entry.created_at);
+  const how = entry.collapsed ? "collapsed" : stale ? "stale" : "hit";
+  const told = {
+    "cache-status": engine.call("cache_status_of_entry", how, revalidate, expire, age, entry.generation, entry.source),
+  };
+  const isPrivate = /private|no-store/.test(cacheControl ?? "");
+  if (isPrivate || status >= 400) return told;
+  return { ...told, "cache-control": entry.brief ? "s-maxage=1" : engine.call("cache_control", revalidate, expire, age, stale) };
+}

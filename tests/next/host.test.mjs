@@ -1,0 +1,192 @@
+// What `next start` is told of entries, and what becomes of what it stores: over stores in memory, in virtual time.
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { RequestContext, runInContext } from "../../pkg/context.js";
+import { Engine } from "../../pkg/engine/node.js";
+import { Host } from "../../pkg/host.js";
+import { NextHost } from "../../pkg/next/host.js";
+import { FakeStores } from "../workerd/fake-stores.mjs";
+
+const KEY = "/route-cache/APP_PAGE/0a91/$/blog/one";
+const PAGE = { kind: "APP_PAGE" };
+const NOW = 1_800_000_000_000;
+
+/** Stores that tell what they were asked, and grant or refuse leases. */
+class RecordingStores extends FakeStores {
+  asked = [];
+  grants = true;
+  answers = true;
+
+  async acquire(object, message) {
+    this.asked.push(`acquire ${message.need}`);
+    if (!this.grants) return { answer: { hold: { ms: 1000, recheck_ms: 1000, reason: "rendering" } } };
+    return super.acquire(object, message);
+  }
+
+  async publish(object, message, header, body) {
+    this.asked.push(message.lease ? "publish under a lease" : "publish");
+    return super.publish(object, message, header, body);
+  }
+
+  async abandon(_object, { reason }) {
+    this.asked.push(`abandon ${reason}`);
+  }
+
+  async append(message) {
+    this.asked.push(`append ${message.tags}${message.profile ? ` ${JSON.stringify(message.profile)}` : ""}`);
+    if (!this.answers) throw new Error("down");
+    return this.since(message);
+  }
+
+  async seed() {
+    return undefined;
+  }
+
+  took() {
+    return this.asked.splice(0);
+  }
+}
+
+let stores;
+let lifetimes;
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["Date"], now: NOW });
+  stores = new RecordingStores();
+  lifetimes = new Map();
+});
+
+/** The engine is one per process: a new one takes the place of the one before. */
+function newProcess() {
+  const host = new Host({ engine: new Engine({}, "build", "secret"), stores });
+  return new NextHost({ host, shareLifetime: (key, lifetime) => lifetimes.set(key, lifetime) });
+}
+
+const page = (html = "<p>") => ({ kind: "APP_PAGE", html, rscData: Buffer.from("1:[]"), headers: { "x-next-cache-tags": "posts" }, postponed: undefined, status: 200, segmentData: undefined });
+const minutes = (count) => mock.timers.tick(count * 60_000);
+const inRequest = (work, context = new RequestContext(undefined, undefined, { waitUntil() {} })) => runInContext(context, work);
+
+async function rendered(server, value = page(), cacheControl = { revalidate: 3600, expire: 86400 }) {
+  assert.equal(await inRequest(() => server.get(KEY, PAGE)), null);
+  await server.set(KEY, value, { cacheControl });
+}
+
+test("a miss leads, its render is published under the lease, and another process has a hit", async () => {
+  await rendered(newProcess());
+  assert.deepEqual(stores.took(), ["acquire fill", "publish under a lease"]);
+  const { value } = await newProcess().get(KEY, PAGE);
+  assert.deepEqual(value, page());
+  assert.deepEqual(stores.took(), []);
+});
+
+test("of a fresh entry Next.js hears what is left of its lifetime, in every version", async () => {
+  await rendered(newProcess());
+  minutes(20);
+  const { lastModified, cacheControl } = await newProcess().get(KEY, PAGE);
+  assert.equal(lastModified, NOW + 20 * 60_000);
+  assert.deepEqual(cacheControl, { revalidate: 2400, expire: 85200 });
+  assert.deepEqual(lifetimes.get(KEY), cacheControl);
+});
+
+test("a page without limits stays so", async () => {
+  await rendered(newProcess(), page(), { revalidate: false, expire: undefined });
+  minutes(1000);
+  assert.deepEqual((await newProcess().get(KEY, PAGE)).cacheControl, { revalidate: false, expire: undefined });
+});
+
+test("who leads is told that the page is stale, and who follows that it is fresh for a second", async () => {
+  await rendered(newProcess());
+  minutes(61);
+  const leader = newProcess();
+  const led = await leader.get(KEY, PAGE);
+  assert.ok(led.lastModified + 1000 * led.cacheControl.revalidate < Date.now(), "stale");
+  assert.ok(led.lastModified + 1000 * led.cacheControl.expire > Date.now(), "and not expired");
+  stores.grants = false;
+  const followed = await newProcess().get(KEY, PAGE);
+  assert.equal(followed.lastModified, Date.now());
+  assert.equal(followed.cacheControl.revalidate, 1);
+  await leader.set(KEY, page("<p>new"), { cacheControl: { revalidate: 3600, expire: 86400 } });
+  assert.equal((await newProcess().get(KEY, PAGE)).value.html, "<p>new");
+});
+
+test("what is past its expire is a miss", async () => {
+  await rendered(newProcess());
+  minutes(24 * 60 + 1);
+  assert.equal(await newProcess().get(KEY, PAGE), null);
+});
+
+test("a render that failed is given back, and the entry stays as old as it is", async () => {
+  const server = newProcess();
+  await rendered(server);
+  minutes(61);
+  const { value } = await server.get(KEY, PAGE);
+  stores.took();
+  await server.set(KEY, value, { cacheControl: { revalidate: 3, expire: 6 } });
+  assert.deepEqual(stores.took(), ["abandon failed"]);
+  stores.grants = false;
+  const { cacheControl } = await newProcess().get(KEY, PAGE);
+  assert.equal(cacheControl.expire, 86400 - 61 * 60);
+});
+
+test("a prefetch leaves a stale page to a visitor", async () => {
+  await rendered(newProcess());
+  minutes(61);
+  stores.took();
+  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  context.prefetch = true;
+  const { lastModified } = await inRequest(() => newProcess().get(KEY, PAGE), context);
+  assert.equal(lastModified, Date.now());
+  assert.deepEqual(stores.took(), []);
+});
+
+test("a request that was to render and stored nothing gives its lease back, and one that stored does not", async () => {
+  const server = newProcess();
+  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  await inRequest(() => server.get(KEY, PAGE), context);
+  await server.giveBack(context, false);
+  await server.giveBack(context, false);
+  assert.deepEqual(stores.took(), ["acquire fill", "abandon not_stored"]);
+  const other = new RequestContext(undefined, undefined, { waitUntil() {} });
+  await inRequest(() => server.get("/other", PAGE), other);
+  await server.set("/other", page(), { cacheControl: { revalidate: 60, expire: 600 } });
+  await server.giveBack(other, false);
+  assert.deepEqual(stores.took(), ["acquire fill", "publish under a lease"]);
+});
+
+test("an on-demand regeneration announces itself by the page's tag, and renders outside of any lease", async () => {
+  const server = newProcess();
+  await rendered(server);
+  stores.took();
+  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  context.onDemand = true;
+  assert.equal(await inRequest(() => server.get(KEY, PAGE), context), null);
+  await inRequest(() => server.set(KEY, page("<p>new"), { cacheControl: { revalidate: 60, expire: 600 } }), context);
+  assert.deepEqual(stores.took(), ["append _N_T_/blog/one", "publish"]);
+});
+
+test("a tag ends entries at once; with durations it lets them be served for as long as these say", async () => {
+  const server = newProcess();
+  await server.revalidateTag("a");
+  await server.revalidateTag(["a", "b"], { expire: 60 });
+  await server.revalidateTag(["a"], {});
+  await server.revalidateTag(["a"], { expire: 0 });
+  assert.deepEqual(stores.took(), ["append a", 'append a,b {"expire_ms":60000}', "append a {}", "append a"]);
+});
+
+test("an invalidation that could not be recorded is reported to whoever asked for it", async () => {
+  stores.answers = false;
+  await assert.rejects(newProcess().revalidateTag(["posts"]), /invalidation of posts could not be recorded/);
+});
+
+test("fetched data is stored with its tags, and its age is for Next.js to judge", async () => {
+  const server = newProcess();
+  const value = { kind: "FETCH", data: { headers: {}, body: "e30=", status: 200, url: "https://example.com" }, revalidate: 60 };
+  const key = "0".repeat(64);
+  assert.equal(await server.get(key, { kind: "FETCH", tags: ["t"], softTags: [] }), null);
+  await server.set(key, value, { fetchCache: true, tags: ["t"] });
+  minutes(0.5);
+  const { lastModified, value: read } = await newProcess().get(key, { kind: "FETCH", tags: ["t"], softTags: [] });
+  assert.equal(lastModified, NOW);
+  assert.deepEqual(read.data, value.data);
+});
