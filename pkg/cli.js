@@ -1,23 +1,69 @@
 #!/usr/bin/env node
 // The package's command.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { seedWorker } from "./next/seed.js";
 import { seedAssets } from "./seed.js";
 
-const USAGE = `usage: onegen seed [folder]
+const USAGE = `usage: onegen seed [folder] [--app id]
 
-  seed   puts the pages that the build pre-rendered among the Worker's assets, where a first visit finds them.
-         Run it after "opennextjs-cloudflare build" and before "wrangler deploy", or as wrangler's build command.
-         folder is the app's, by default the current one.`;
+  seed   makes the pages that the build pre-rendered hits on their first visit. folder is the app's, by default the current one.
 
-const [command, folder = "."] = process.argv.slice(2);
-if (command !== "seed") {
-  console.error(USAGE);
-  process.exit(command === undefined || command === "help" || command === "--help" ? 0 : 2);
-}
+         Where OpenNext has built (.open-next), they go among the Worker's assets: run it after "opennextjs-cloudflare build" and
+         before "wrangler deploy", or as wrangler's build command.
+
+         Else they are uploaded to the Onegen Worker that "next start" will use: run it after "next build", with ONEGEN_URL and
+         ONEGEN_TOKEN set, and the app's id if it is not "app". It may be run again at any time: nothing newer is replaced.`;
+
+const BAR_WIDTH = 40;
+
+const { command, folder, app } = given();
 try {
+  if (existsSync(join(folder, ".open-next"))) await intoAssets();
+  else await intoWorker();
+} catch (error) {
+  console.error(`onegen ${command}: ${error.message}`);
+  process.exit(1);
+}
+
+function given() {
+  try {
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: { app: { type: "string" }, help: { type: "boolean" } } });
+    const [command, folder = "."] = positionals;
+    if (command === "seed" && positionals.length <= 2 && !values.help) return { command, folder, app: values.app };
+    console.error(USAGE);
+    process.exit(values.help || command === undefined || command === "help" ? 0 : 2);
+  } catch (error) {
+    console.error(`onegen: ${error.message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+async function intoAssets() {
   const { written, skipped, target } = await seedAssets(folder);
   console.log(`onegen: ${written} pre-rendered entries in ${target}`);
+  tell(skipped);
+}
+
+async function intoWorker() {
+  const { ONEGEN_URL: url, ONEGEN_TOKEN: token } = process.env;
+  if (!url || !URL.canParse(url) || !token) {
+    const name = !url || !URL.canParse(url) ? "ONEGEN_URL" : "ONEGEN_TOKEN";
+    throw new Error(`environment variable ${name} is ${process.env[name] ? "not usable" : "missing"}: expected what "next start" will run with; set it, or run "opennextjs-cloudflare build" first if the app runs on Workers`);
+  }
+  const { uploaded, present, skipped } = await seedWorker(join(folder, ".next"), { url, token, app, onProgress: drawn });
+  console.log(`onegen: ${uploaded} pre-rendered entries uploaded, ${present} were there already or had been replaced`);
+  tell(skipped);
+}
+
+function tell(skipped) {
   for (const { key, reason } of skipped) console.log(`onegen: ${key} is not seeded: ${reason}`);
-} catch (error) {
-  console.error(`onegen seed: ${error.message}`);
-  process.exit(1);
+}
+
+/** A bar where somebody watches, nothing in a log. */
+function drawn(done, all) {
+  if (!process.stderr.isTTY) return;
+  const full = Math.round((BAR_WIDTH * done) / all);
+  process.stderr.write(`\r[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}] ${done}/${all}${done === all ? "\n" : ""}`);
 }

@@ -23,12 +23,27 @@ export class Build {
     if (!this.id) throw new Error(`there is no build id in ${join(server, "..")}: expected what "next build" makes; run it first`);
   }
 
+  /** The keys of Next.js of all that the build rendered. */
+  async keys() {
+    const paths = Object.keys(this.#manifest.routes ?? {});
+    return Promise.all(paths.map((path) => this.#keyOf(path)));
+  }
+
+  /** The build tells a key itself where it is not the path (next 15.5.27, 16.3.8, 16.4). */
+  async #keyOf(path) {
+    for (const router of ["app", "pages"]) {
+      const meta = parsed(await readOrNone(`${join(this.#server, router, fileOf(path))}.meta`));
+      if (meta?.routeCache?.key) return meta.routeCache.key;
+    }
+    return path === "/" || /^\/index(\/|$)/.test(path) ? `/index${path === "/" ? "" : path}` : path;
+  }
+
   /** The frame of what the build rendered under a key of Next.js, or undefined. */
   async seed(key) {
     const path = pathOf(key);
     const page = this.#manifest.routes?.[path];
     if (!page) return undefined;
-    const file = path === "/" ? "index" : path.slice(1);
+    const file = fileOf(path);
     const value = (await this.#appValue(file, key)) ?? (await this.#pagesValue(file));
     if (!value) return undefined;
     const builtAt = (await stat(join(this.#server, "../BUILD_ID"))).mtimeMs;
@@ -84,6 +99,8 @@ export function pathOf(key) {
   const path = key.startsWith("/route-cache/") ? key.slice(key.indexOf("/$/") + 2) : key;
   return path.replace(/(?:\/index)?\/?$/, "") || "/";
 }
+
+const fileOf = (path) => (path === "/" ? "index" : path.slice(1));
 
 function frameOf({ shape, parts, tags, revalidate, expire }, builtAt) {
   const header = core.entry_header({

@@ -1,0 +1,97 @@
+// `onegen seed` for `next start`: what a build rendered goes to the Onegen Worker, before any process has been asked for it.
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Engine } from "../engine/node.js";
+import { Https } from "../https.js";
+import { Build } from "./build.js";
+
+const AT_ONCE = 8;
+const PREFIX_BYTES = 12;
+const PUBLISH_LIMIT_MS = 30_000;
+
+/**
+ * Uploads the pages of a build. A coordinator takes one only while it has nothing itself, so nothing newer is ever replaced; what
+ * an interrupted run has uploaded is not uploaded again.
+ *
+ * @param {string} dist the build's folder, `.next`
+ * @param {{ url: string, token: string, app?: string, onProgress?: (done: number, all: number) => void }} options
+ * @returns {Promise<{ uploaded: number, present: number, skipped: { key: string, reason: string }[] }>} `present` were there already
+ */
+export async function seedWorker(dist, { url, token, app = "app", onProgress = () => {} }) {
+  const build = new Build(join(dist, "server"));
+  const engine = new Engine({ app }, build.id, "unused");
+  const headerBytes = (prefix) => engine.call("header_bytes", prefix);
+  const api = new Https({ url, token, headerBytes, readSeed: async () => undefined });
+  const record = new Record(join(dist, "onegen-seeded.json"), `${new URL(url).origin} ${app} ${build.id}`);
+  await record.load();
+  const keys = await build.keys();
+  const result = { uploaded: 0, present: 0, skipped: [] };
+  const upload = async (key) => {
+    if (record.has(key)) {
+      result.present += 1;
+      return;
+    }
+    const frame = await build.seed(key);
+    if (frame === undefined) {
+      result.skipped.push({ key, reason: "the build left no file that could be read for it" });
+      return;
+    }
+    const length = headerBytes(frame.subarray(0, PREFIX_BYTES));
+    const message = { lease: undefined, seed: true, render_ms: 0 };
+    const name = engine.call("entry_key", "response", key);
+    const answer = await api.publish(name, message, frame.subarray(0, length), frame.subarray(length), PUBLISH_LIMIT_MS);
+    result[answer.accepted ? "uploaded" : "present"] += 1;
+    await record.add(key);
+  };
+  let done = 0;
+  const queue = [...keys];
+  const work = async () => {
+    for (let key = queue.shift(); key !== undefined; key = queue.shift()) {
+      await upload(key);
+      onProgress((done += 1), keys.length);
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
+  const failure = ends.find(({ status }) => status === "rejected");
+  if (failure) {
+    throw new Error(`after ${done} of ${keys.length} entries the Onegen Worker at ${new URL(url).origin} ${failure.reason.message}: run it again, it goes on from there`);
+  }
+  await record.remove();
+  return result;
+}
+
+/** What an interrupted run has uploaded, for one Worker, app and build. */
+class Record {
+  #file;
+  #target;
+  #keys = new Set();
+  #writing = Promise.resolve();
+
+  constructor(file, target) {
+    this.#file = file;
+    this.#target = target;
+  }
+
+  async load() {
+    try {
+      const { target, keys } = JSON.parse(await readFile(this.#file, "utf8"));
+      if (target === this.#target) this.#keys = new Set(keys);
+    } catch {
+      // There is none, or an unreadable one: everything is uploaded again, which changes nothing.
+    }
+  }
+
+  has(key) {
+    return this.#keys.has(key);
+  }
+
+  add(key) {
+    this.#keys.add(key);
+    this.#writing = this.#writing.then(() => writeFile(this.#file, JSON.stringify({ target: this.#target, keys: [...this.#keys] })));
+    return this.#writing;
+  }
+
+  async remove() {
+    await rm(this.#file, { force: true });
+  }
+}

@@ -1,0 +1,127 @@
+// The API's client before a Worker that is not there, slow, of another kind, or refuses: each is told once, and ends in time.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, beforeEach, mock, test } from "node:test";
+import { Https } from "../../pkg/https.js";
+
+const PROBLEM = { "content-type": "application/problem+json" };
+
+let answer;
+let requests = [];
+const server = createServer(async (request, response) => {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  requests.push({ method: request.method, url: request.url, headers: request.headers, body: Buffer.concat(chunks).toString("utf8") });
+  answer(response, requests.length);
+});
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+const url = `http://127.0.0.1:${server.address().port}`;
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+let warnings;
+beforeEach(() => {
+  requests = [];
+  warnings = [];
+  mock.restoreAll();
+  mock.method(console, "warn", (line) => warnings.push(line));
+});
+
+const client = (base = url) => new Https({ url: base, token: "t".repeat(24), headerBytes: () => 3, readSeed: async () => undefined });
+const told = async (api, asked) => {
+  const error = await asked.then(() => assert.fail("it answered"), (error) => error);
+  api.failed("anything", error);
+  return error;
+};
+
+test("a key travels whole, whatever it holds, with the token", async () => {
+  answer = (response) => response.end(Buffer.from([1, 2, 3]));
+  const bytes = await client().read("onegen/1/app/b1/response//blog/ž?x=1&y#z");
+  assert.deepEqual([...bytes], [1, 2, 3]);
+  const [{ url: asked, headers }] = requests;
+  assert.equal(new URL(asked, url).searchParams.get("key"), "onegen/1/app/b1/response//blog/ž?x=1&y#z");
+  assert.equal(headers.authorization, `Bearer ${"t".repeat(24)}`);
+});
+
+test("an entry that is not there is no outage, and a 404 of another server is one", async () => {
+  const api = client();
+  answer = (response) => response.writeHead(404, PROBLEM).end('{"code":"no-entry","detail":"nothing"}');
+  assert.equal(await api.read("k"), null);
+  answer = (response) => response.writeHead(404).end("<h1>Not found</h1>");
+  await told(api, api.read("k"));
+  assert.match(warnings[0], /answered 404 without saying why, so it is no Onegen Worker: pages are rendered/);
+});
+
+test("what comes with a newer entry is taken apart by the frame's own header", async () => {
+  answer = (response) => response.writeHead(200, { "onegen-answer": '{"answer":{"newer":{"generation":7}},"waited":true}' }).end("headbody");
+  const { answer: given, waited, header, body } = await client().acquire("k", { need: "fill", wait_ms: 0 }, 1000);
+  assert.deepEqual([given, waited, String(header), String(body)], [{ newer: { generation: 7 } }, true, "hea", "dbody"]);
+});
+
+test("what is published travels as bytes beside its message", async () => {
+  answer = (response) => response.end('{"accepted":{"generation":7}}');
+  assert.deepEqual(await client().publish("k", { seed: true }, Buffer.from("head"), Buffer.from("body"), 1000), { accepted: { generation: 7 } });
+  const [{ body, headers }] = requests;
+  assert.deepEqual([body, headers["onegen-message"], headers["content-type"]], ["headbody", '{"seed":true}', "application/octet-stream"]);
+});
+
+test("a refused token is told once, with what the Worker says of it", async () => {
+  const api = client();
+  answer = (response) => response.writeHead(401, PROBLEM).end('{"code":"unknown-token","detail":"the token is not among ONEGEN_TOKENS: set ONEGEN_TOKEN"}');
+  await told(api, api.read("k"));
+  await told(api, api.since({ position: { epoch: 0, number: 0 } }));
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /^onegen: the Onegen Worker at http:\S+ answered 401 unknown-token \(the token is not among ONEGEN_TOKENS: set ONEGEN_TOKEN\): pages are rendered/);
+});
+
+test("a Worker that is not there is told once, at once", async () => {
+  const closed = createServer().listen(0, "127.0.0.1");
+  await once(closed, "listening");
+  const { port } = closed.address();
+  await new Promise((resolve) => closed.close(resolve));
+  const api = client(`http://127.0.0.1:${port}`);
+  for (let n = 0; n < 3; n += 1) await told(api, api.read("k"));
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /cannot be reached \(ECONNREFUSED\)/);
+});
+
+test("a Worker that never answers is waited for no longer than was asked", async () => {
+  answer = () => {};
+  const api = client();
+  const begun = Date.now();
+  await told(api, api.since({ position: { epoch: 0, number: 0 } }, 200));
+  assert.ok(Date.now() - begun < 5000);
+  assert.match(warnings[0], /gave no answer within \d+ ms/);
+});
+
+test("an answer that is no JSON is told as such", async () => {
+  answer = (response) => response.end("<html>");
+  const api = client();
+  await told(api, api.since({ position: { epoch: 0, number: 0 } }));
+  assert.match(warnings[0], /answered "<html>", which is no JSON/);
+});
+
+test("a message that the Worker says was lost is sent again, and a question about waiting waits for less", async () => {
+  answer = (response, count) =>
+    count < 3
+      ? response.writeHead(503, PROBLEM).end('{"code":"object-failed","detail":"later"}')
+      : response.end('{"answer":{"hold":{"ms":1000,"recheck_ms":1000,"reason":"rendering"}},"waited":false}');
+  const { answer: given } = await client().acquire("k", { need: "fill", wait_ms: 1000 }, 3000);
+  assert.equal(given.hold.ms, 1000);
+  assert.equal(requests.length, 3);
+  assert.ok(JSON.parse(requests[2].body).wait_ms < JSON.parse(requests[0].body).wait_ms);
+});
+
+test("a kept connection that the Worker has closed costs nothing", async () => {
+  answer = (response) => response.end("{}");
+  const api = client();
+  for (let n = 0; n < 20; n += 1) {
+    await api.since({ position: { epoch: 0, number: 0 } });
+    server.closeIdleConnections();
+  }
+  assert.deepEqual(warnings, []);
+});
