@@ -24,9 +24,14 @@ export class NextHost {
     this.#shareLifetime = shareLifetime;
   }
 
-  /** `CacheHandler.get`. */
+  /** `CacheHandler.get`. An error in it would be the visitor's (next, `server/response-cache/index.js`): it is a miss instead. */
   async get(key, ctx) {
-    return ctx.kind === "FETCH" ? this.#data(key, ctx) : this.#response(key, ctx);
+    try {
+      return await (ctx.kind === "FETCH" ? this.#data(key, ctx) : this.#response(key, ctx));
+    } catch (error) {
+      this.#host.warnOnce(`get ${error.message}`, `reading ${key} failed, so it is rendered: ${error.message}`);
+      return null;
+    }
   }
 
   async #response(key, { isFallback }) {

@@ -129,6 +129,21 @@ test("a render that failed is given back, and the entry stays as old as it is", 
   assert.equal(cacheControl.expire, 86400 - 61 * 60);
 });
 
+test("a stored value that is damaged inside is a miss with one warning, and is overwritten", async () => {
+  const warn = mock.method(console, "warn", () => {});
+  await rendered(newProcess());
+  const [bytes] = stores.kv.values();
+  // The engine checks its own header when a frame is read: this damages what lies behind it.
+  bytes[Buffer.from(bytes).indexOf('{"type"')] = 0;
+  const server = newProcess();
+  assert.equal(await server.get(KEY, PAGE), null);
+  assert.equal(await server.get(KEY, PAGE), null);
+  assert.equal(warn.mock.callCount(), 1);
+  assert.match(warn.mock.calls[0].arguments[0], /^onegen: reading .* failed, so it is rendered: /);
+  await server.set(KEY, page("<p>again"), { cacheControl: { revalidate: 60, expire: 600 } });
+  assert.equal((await newProcess().get(KEY, PAGE)).value.html, "<p>again");
+});
+
 test("a prefetch leaves a stale page to a visitor", async () => {
   await rendered(newProcess());
   minutes(61);
