@@ -7,6 +7,7 @@ import { join, relative, sep } from "node:path";
 import { digest } from "./bindings.js";
 import { core } from "./engine/node.js";
 import { toStored } from "./opennext/values.js";
+import { pathOf } from "./paths.js";
 
 /** Where OpenNext's bundles find them: paths below `cdn-cgi` are not served to visitors. */
 const FOLDER = "cdn-cgi/_onegen";
@@ -62,8 +63,7 @@ function frame(value, { revalidate, expire }, builtAt) {
 
 /** The lifetime that the build gave to a key: of a page, or of a route's fallback shell. */
 function lifetimeOf({ routes = {}, dynamicRoutes = {} }, key) {
-  const pathname = key.startsWith("/route-cache/") ? key.slice(key.indexOf("/$/") + 2) : key;
-  const route = pathname.replace(/(?:\/index)?\/?$/, "") || "/";
+  const route = pathOf(key);
   const page = routes[route];
   if (page) return { revalidate: page.initialRevalidateSeconds, expire: page.initialExpireSeconds };
   const shell = dynamicRoutes[route];

@@ -4,6 +4,7 @@ import { readFile, readdir, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join, relative, sep } from "node:path";
 import { core } from "../engine/node.js";
+import { pathOf } from "../paths.js";
 import { toStored } from "./values.js";
 
 const SEGMENT_SUFFIX = ".segment.rsc";
@@ -92,12 +93,6 @@ export class Build {
   #json(name) {
     return parsed(this.#text(name));
   }
-}
-
-/** The path behind a key; versions before 16.3.8 use it as the key. */
-export function pathOf(key) {
-  const path = key.startsWith("/route-cache/") ? key.slice(key.indexOf("/$/") + 2) : key;
-  return path.replace(/(?:\/index)?\/?$/, "") || "/";
 }
 
 const fileOf = (path) => (path === "/" ? "index" : path.slice(1));

@@ -3,7 +3,8 @@ import { Engine } from "../engine/node.js";
 import { Host } from "../host.js";
 import { Https } from "../https.js";
 import { checkedOptions, count, text } from "../options.js";
-import { Build, pathOf } from "./build.js";
+import { pathOf } from "../paths.js";
+import { Build } from "./build.js";
 import { NextHost } from "./host.js";
 import { watchRequests } from "./requests.js";
 

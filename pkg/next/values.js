@@ -1,6 +1,7 @@
 // Next.js's cache values as runs of bytes, and back: the same runs as OpenNext's values give, so that `next start` and Workers
 // read each other's entries.
 import { lifetime } from "../opennext/values.js";
+import { pathOf } from "../paths.js";
 
 const encoder = new TextEncoder();
 const TAGS_HEADER = "x-next-cache-tags";
@@ -101,6 +102,5 @@ function tagsOf({ kind, headers }, key) {
 
 /** The tag by which `revalidatePath` names the page behind a key. */
 export function pathTag(key) {
-  const path = key.startsWith("/route-cache/") ? key.slice(key.indexOf("/$/") + 2) : key;
-  return `_N_T_${path.replace(/(?:\/index)?\/?$/, "") || "/"}`;
+  return `_N_T_${pathOf(key)}`;
 }

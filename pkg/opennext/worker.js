@@ -130,8 +130,9 @@ function openContext({ host, previewId }, wrapped, request, env, ctx) {
 
 /** Sets the headers, and sees to what is left to do once the response has ended. */
 function finish(cache, context, response) {
+  const joined = cache.openNext.join(context, response);
   const { served } = context;
-  if (served?.entry?.stale && !isSeenTo(response)) {
+  if (served?.entry?.stale && (joined || !isSeenTo(response))) {
     const { host, pathname } = new URL(context.request.url);
     cache.openNext.refresh(context, host, pathname);
   }

@@ -57,6 +57,21 @@ for (const variant of ["onegen", "onegen-interception"]) {
       assert.notEqual(renderOf(next), renderOf(first));
     }));
 
+  test(`${variant}: a visitor who joins a prefetch's reading is told what was served, and regenerates it`, () =>
+    withApp(variant, {}, async (world) => {
+      await world.visit(0, "/quick/joined");
+      await world.visit(1, "/about");
+      await sleep(5200);
+      // Next.js reads once for all who ask while the reading goes on.
+      await world.kv.fail({ get: { delayMs: 1000 } });
+      const prefetch = world.visit(1, "/quick/joined", { headers: { purpose: "prefetch" } });
+      await sleep(300);
+      const visitor = await world.visit(1, "/quick/joined");
+      for (const visit of [await prefetch, visitor]) assert.ok(isStale(visit), visit.headers.get("cache-status"));
+      assert.equal(lifetimes(visitor).fresh, 0);
+      await world.probe.waitForEnd("/quick/joined", 2);
+    }));
+
   test(`${variant}: an expired tag ends a page at once where it was expired, elsewhere within one window`, () =>
     withApp(variant, {}, async (world) => {
       await world.visit(0, "/tagged/shoes");
