@@ -1,5 +1,6 @@
 // Next.js's calls of a `cacheHandler`, in a process of `next start`: between them and the engine's.
 import { RequestContext, currentContext } from "../context.js";
+import { Readings } from "../readings.js";
 import { fromStored, pathTag, toStored } from "./values.js";
 
 /** Leases in use; one whose render never ended is forgotten when so many newer ones are there. */
@@ -13,6 +14,7 @@ export class NextHost {
   #leases = new Map();
   /** What identifies a value handed out when Next.js stores it again after a failed render. */
   #handedOut = new WeakSet();
+  #readings = new Readings();
 
   /**
    * @param {object} parts
@@ -43,6 +45,7 @@ export class NextHost {
     if (lease) this.#take(context, this.#entryKey(key), lease, miss !== undefined);
     context.served = { entry, miss };
     if (miss) return null;
+    this.#readings.remember(key, context.served);
     const value = fromStored(entry, body);
     if (value === undefined) return null;
     if (value !== null) this.#handedOut.add(value);
@@ -105,6 +108,12 @@ export class NextHost {
     const profile = durations && { expire_ms: durations.expire === undefined ? undefined : durations.expire * 1000 };
     const hard = durations?.expire === 0;
     if (!(await this.#host.invalidate(contextOrNone(), { tags: all, profile: hard ? undefined : profile }))) throw unrecorded(all);
+  }
+
+  /** What a response is made of: its request may have joined another's reading. */
+  servedTo(context, response) {
+    const [pathname] = context.request.url.split("?");
+    return context.served ?? this.#readings.joined(pathname, response.getHeader("x-nextjs-cache"));
   }
 
   /** Gives back what a request was to render and did not store. */

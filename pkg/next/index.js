@@ -79,6 +79,7 @@ function start(given, serverDistDir) {
   watchRequests({
     engine,
     previewId: build.previewId,
+    servedTo: (context, response) => next.servedTo(context, response),
     ended: (context, failed) => next.giveBack(context, failed).catch(() => {}),
   });
   return next;

@@ -11,9 +11,10 @@ const NO_CTX = { waitUntil() {} };
  * @param {object} parts
  * @param {import("../engine/engine.js").Engine} parts.engine
  * @param {string} parts.previewId what makes a request an on-demand regeneration
+ * @param {(context: RequestContext, response: object) => object | undefined} parts.servedTo what a response is made of
  * @param {(context: RequestContext, failed: boolean) => void} parts.ended called when a response was sent whole
  */
-export function watchRequests({ engine, previewId, ended }) {
+export function watchRequests({ engine, previewId, servedTo, ended }) {
   subscribe("http.server.request.start", ({ request, response }) => {
     const context = new RequestContext(request, undefined, NO_CTX);
     const { headers } = request;
@@ -22,7 +23,7 @@ export function watchRequests({ engine, previewId, ended }) {
       headers["next-router-prefetch"] !== undefined ||
       headers["next-router-segment-prefetch"] !== undefined;
     context.onDemand = previewId !== undefined && headers["x-prerender-revalidate"] === previewId;
-    amendHead(engine, context, response);
+    amendHead(engine, response, () => servedTo(context, response));
     // A client that went away has not ended the render that others may wait for.
     response.once("finish", () => setTimeout(() => ended(context, response.statusCode >= 500), IDLE_MS).unref());
     enterContext(context);
@@ -30,13 +31,14 @@ export function watchRequests({ engine, previewId, ended }) {
 }
 
 /** Every way to send a head ends in `writeHead`. */
-function amendHead(engine, context, response) {
+function amendHead(engine, response, whatIsServed) {
   const { writeHead } = response;
   response.writeHead = function (...head) {
-    if (!response.headersSent && context.served) {
+    const served = response.headersSent ? undefined : whatIsServed();
+    if (served) {
       const status = typeof head[0] === "number" ? head[0] : response.statusCode;
       const given = { status, cacheControl: response.getHeader("cache-control") };
-      for (const [name, value] of Object.entries(headersOf(engine, context.served, given))) response.setHeader(name, value);
+      for (const [name, value] of Object.entries(headersOf(engine, served, given))) response.setHeader(name, value);
     }
     return writeHead.apply(this, head);
   };

@@ -1,14 +1,12 @@
 // OpenNext's overrides, as the entry Worker does them: between OpenNext's calls and the engine's.
 import { RequestContext, currentContext } from "../context.js";
-import { pathOf } from "../paths.js";
+import { Readings } from "../readings.js";
 import { fromStored, toStored } from "./values.js";
 
 const KINDS = { cache: "response", fetch: "data", composable: "use_cache" };
 const BEFORE_EVERYTHING = { epoch: 0, number: 0 };
 /** How long a publication waits for the response's headers, which alone tell a page's `expire`. */
 const RESPONSE_LIMIT_MS = 1000;
-/** Pages whose last reading is remembered for the requests that joined it. */
-const READINGS_HELD = 1024;
 
 export class OpenNextHost {
   #host;
@@ -16,8 +14,7 @@ export class OpenNextHost {
   #previewId;
   /** What identifies the value handed out when OpenNext hands it back after a failed render. */
   #handedOut = new WeakSet();
-  /** Path → what was read for it last. */
-  #readings = new Map();
+  #readings = new Readings();
 
   /**
    * @param {object} parts
@@ -49,25 +46,14 @@ export class OpenNextHost {
       return null;
     }
     context.served = { entry, kind, key };
-    this.#remember(pathOf(key), context.served);
+    this.#readings.remember(key, context.served);
     return this.#responseEntry(entry, body, cacheType);
   }
 
-  #remember(path, served) {
-    this.#readings.delete(path);
-    this.#readings.set(path, served);
-    if (this.#readings.size > READINGS_HELD) this.#readings.delete(this.#readings.keys().next().value);
-  }
-
-  /**
-   * Next.js reads an entry once for all requests that ask at the same time: only the first one's context knows of it, and that
-   * one may be a prefetch. Lets a request that joined know of it too; its response's headers tell whether an entry was served.
-   * @returns {boolean} whether it did
-   */
+  /** Lets a request that joined another's reading know what it was served. @returns {boolean} whether it did */
   join(context, { headers }) {
-    if (context.served || !/^(HIT|STALE)$/.test(headers.get("x-nextjs-cache") ?? "")) return false;
-    const { pathname } = new URL(context.request.url);
-    context.served = this.#readings.get(pathname) ?? this.#readings.get(decoded(pathname));
+    if (context.served) return false;
+    context.served = this.#readings.joined(new URL(context.request.url).pathname, headers.get("x-nextjs-cache"));
     return context.served !== undefined;
   }
 
@@ -212,14 +198,6 @@ function staleTime({ created_at, revalidate, reason }) {
   return reason === "stale-tag" && revalidate !== undefined
     ? Math.min(created_at, Date.now() - revalidate * 1000 - 1)
     : created_at;
-}
-
-function decoded(pathname) {
-  try {
-    return decodeURI(pathname);
-  } catch {
-    return pathname;
-  }
 }
 
 /** The context of the request in progress; outside of any, one that knows nothing and keeps nothing alive. */
