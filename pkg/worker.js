@@ -1,18 +1,13 @@
-// The Onegen Worker: hosts both Durable Object classes for apps that bind them through `script_name`.
+// The Onegen Worker: hosts both Durable Object classes, for apps that bind them through `script_name` and, by the HTTPS API,
+// for processes outside of Workers.
+import { answer, nothingAt } from "./api.js";
+
 export { RouteCoordinator, TagLedger } from "./objects.js";
 
 export default {
-  async fetch(request) {
+  async fetch(request, env) {
     const { pathname } = new URL(request.url);
     if (pathname === "/health") return Response.json({ status: "ok" });
-    return Response.json(
-      {
-        type: "about:blank",
-        title: "Not found",
-        status: 404,
-        detail: `There is nothing at ${pathname}: apps reach this Worker through Durable Object bindings with its script_name.`,
-      },
-      { status: 404, headers: { "content-type": "application/problem+json" } },
-    );
+    return pathname.startsWith("/v1/") ? answer(request, env) : nothingAt(pathname);
   },
 };

@@ -92,11 +92,18 @@ pub fn header_bytes(prefix: &[u8]) -> Result<usize, Corrupt> {
 /// # Errors
 /// When the bytes are not a header of this version, or the body is not as long as the header says.
 pub fn read(header: &[u8], total_bytes: u64) -> Result<Entry, Corrupt> {
-    let end = header_bytes(header)?;
-    let metadata = header.get(PREFIX_BYTES..end).ok_or(Corrupt::Truncated)?;
-    let entry: Entry = serde_json::from_slice(metadata).map_err(|_| Corrupt::Metadata)?;
-    let expected = entry.body_bytes().saturating_add(end as u64);
+    let entry = read_header(header)?;
+    let expected = entry.body_bytes().saturating_add(header_bytes(header)? as u64);
     if expected == total_bytes { Ok(entry) } else { Err(Corrupt::BodyLength) }
+}
+
+/// Reads a header whose body is still on its way.
+///
+/// # Errors
+/// When the bytes are not a header of this version.
+pub fn read_header(header: &[u8]) -> Result<Entry, Corrupt> {
+    let metadata = header.get(PREFIX_BYTES..header_bytes(header)?).ok_or(Corrupt::Truncated)?;
+    serde_json::from_slice(metadata).map_err(|_| Corrupt::Metadata)
 }
 
 #[cfg(test)]

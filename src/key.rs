@@ -33,6 +33,10 @@ impl Kind {
             Self::UseCache => "use-cache",
         }
     }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Response, Self::Data, Self::UseCache].into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// Whose entries these are: an app, and one build of it. Apps and builds never share entries.
@@ -100,6 +104,84 @@ pub fn namespace_id_key(ledger_name: &str) -> String {
     format!("{ledger_name}~namespace-id")
 }
 
+/// An entry's stored key, taken apart again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryKey<'a> {
+    /// Whose entry it is.
+    pub app: &'a str,
+    /// Of which build.
+    pub build: &'a str,
+    /// What is cached.
+    pub kind: Kind,
+}
+
+/// What keeps a text from being the key of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadEntryKey {
+    /// More bytes than Workers KV takes.
+    TooLong,
+    /// It does not begin as keys of this version do.
+    Prefix,
+    /// Its app is no app id.
+    App,
+    /// Its build is none that a scope can have.
+    Build,
+    /// Its kind is unknown.
+    Kind,
+    /// What follows the kind is empty, poses as a digest, or climbs out of its path.
+    Rest,
+}
+
+impl BadEntryKey {
+    /// What is wrong, for a sentence about the key.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "longer than 512 bytes",
+            Self::Prefix => "without the prefix `onegen/1/`",
+            Self::App => "without a valid app id",
+            Self::Build => "without a valid build",
+            Self::Kind => "of an unknown kind",
+            Self::Rest => "without a valid name after the kind",
+        }
+    }
+}
+
+impl<'a> EntryKey<'a> {
+    /// Takes a key apart that [`Scope::entry_key`] may have made; everything else that is stored has no such name.
+    ///
+    /// # Errors
+    /// The first part that no entry's key has.
+    pub fn parse(key: &'a str) -> Result<Self, BadEntryKey> {
+        if key.len() > KV_KEY_LIMIT {
+            return Err(BadEntryKey::TooLong);
+        }
+        let scoped = key.strip_prefix(PREFIX).and_then(|key| key.strip_prefix('/')).ok_or(BadEntryKey::Prefix)?;
+        let mut parts = scoped.splitn(4, '/');
+        let app = parts.next().filter(|app| is_plain(app) && !is_dots(app)).ok_or(BadEntryKey::App)?;
+        let is_build = |build: &&str| is_digest(build) || (is_plain(build) && !is_dots(build));
+        let build = parts.next().filter(is_build).ok_or(BadEntryKey::Build)?;
+        let kind = parts.next().and_then(Kind::named).ok_or(BadEntryKey::Kind)?;
+        let rest = parts.next().unwrap_or_default();
+        // Names in the data cache may hold anything, arguments of functions for example; those of responses are paths.
+        let climbs = kind == Kind::Response && rest.split('/').any(is_dots);
+        if rest.is_empty() || climbs || (rest.starts_with('~') && !is_digest(rest)) {
+            return Err(BadEntryKey::Rest);
+        }
+        Ok(Self { app, build, kind })
+    }
+}
+
+/// What paths take for "here" and "one up".
+fn is_dots(name: &str) -> bool {
+    matches!(name, "." | "..")
+}
+
+fn is_digest(name: &str) -> bool {
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    name.strip_prefix('~').is_some_and(|digits| digits.len() == 64 && digits.bytes().all(is_hex))
+}
+
 fn is_plain(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
@@ -153,5 +235,51 @@ mod tests {
         let error = Scope::new("my shop", "b1").unwrap_err().to_string();
         assert!(error.starts_with("option `app` is \"my shop\": expected"), "{error}");
         assert!(Scope::new("", "b1").is_err());
+    }
+
+    #[test]
+    fn every_key_that_a_scope_makes_is_taken_apart_again() {
+        for build in ["b1", "feature/x", "é"] {
+            let scope = Scope::new("shop", build).unwrap();
+            for (kind, rest) in [(Kind::Response, "/"), (Kind::Data, "~x"), (Kind::UseCache, "[\"../a\",1]")] {
+                let key = scope.entry_key(kind, rest);
+                let parsed = EntryKey::parse(&key).unwrap();
+                assert_eq!((parsed.app, parsed.kind), ("shop", kind), "{key}");
+                assert!(key.starts_with(&format!("onegen/1/shop/{}/", parsed.build)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_stored_beside_entries_is_no_entry_key() {
+        let ledger = scope().ledger_name();
+        assert_eq!(EntryKey::parse(&ledger), Err(BadEntryKey::Build));
+        assert_eq!(EntryKey::parse(&namespace_id_key(&ledger)), Err(BadEntryKey::App));
+    }
+
+    #[test]
+    fn a_key_with_a_part_that_no_scope_makes_is_refused_for_that_part() {
+        let long = format!("onegen/1/shop/b1/data/{}", "x".repeat(500));
+        let digest = format!("onegen/1/shop/b1/data/~{}", "g".repeat(64));
+        for (key, bad) in [
+            (long.as_str(), BadEntryKey::TooLong),
+            ("", BadEntryKey::Prefix),
+            ("onegen/2/shop/b1/data/x", BadEntryKey::Prefix),
+            ("/onegen/1/shop/b1/data/x", BadEntryKey::Prefix),
+            ("onegen/1//b1/data/x", BadEntryKey::App),
+            ("onegen/1/../b1/data/x", BadEntryKey::App),
+            ("onegen/1/shop%2Fb1/b1/data/x", BadEntryKey::App),
+            ("onegen/1/shop//data/x", BadEntryKey::Build),
+            ("onegen/1/shop/../data/x", BadEntryKey::Build),
+            ("onegen/1/shop/~b1/data/x", BadEntryKey::Build),
+            ("onegen/1/shop/b1", BadEntryKey::Kind),
+            ("onegen/1/shop/b1/page/x", BadEntryKey::Kind),
+            ("onegen/1/shop/b1/data", BadEntryKey::Rest),
+            ("onegen/1/shop/b1/data/", BadEntryKey::Rest),
+            ("onegen/1/shop/b1/response//a/../b", BadEntryKey::Rest),
+            (digest.as_str(), BadEntryKey::Rest),
+        ] {
+            assert_eq!(EntryKey::parse(key), Err(bad), "{key}");
+        }
     }
 }

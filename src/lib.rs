@@ -6,7 +6,8 @@
 //! Read it in this order: [`entry`] and [`frame`] (what is stored), [`key`] (under which name), [`position`],
 //! [`ledger`] and [`tags`] (invalidations), [`freshness`] (may it be served), [`lease`] (who may render),
 //! [`memory`] (what an isolate keeps), [`engine`] (a call of Next.js, step by step), [`wire`] (what travels),
-//! [`lease_token`] (a lease on its way to the renderer), [`headers`] (what the visitor is told), [`policy`] (every limit).
+//! [`api`] (who may do what over HTTPS), [`lease_token`] (a lease on its way to the renderer), [`headers`] (what the
+//! visitor is told), [`policy`] (every limit).
 
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![cfg_attr(not(all(target_arch = "wasm32", any(feature = "engine", feature = "objects"))), forbid(unsafe_code))]
@@ -21,6 +22,7 @@
     )
 )]
 
+pub mod api;
 pub mod engine;
 pub mod entry;
 pub mod frame;

@@ -8,7 +8,7 @@ use crate::time::Span;
 pub const KV_VALUE_LIMIT: u64 = 25 * 1024 * 1024;
 
 /// Longest wait that a request may be given: below the 30 s after which Workers end background work.
-const WAIT_LIMIT: Span = Span::seconds(25);
+pub const WAIT_LIMIT: Span = Span::seconds(25);
 
 /// How a [`crate::lease::Route`] grants leases and keeps its KV key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

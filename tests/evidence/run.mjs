@@ -1,7 +1,8 @@
 // `make evidence`: every scene; `--only a,b` plays those alone.
 import { runScenesAndExit } from "../harness/scenes.mjs";
+import { scenes as api } from "./api.mjs";
 import { scenes as faults } from "./faults.mjs";
 import { scenes as limits } from "./limits.mjs";
 import { scenes as oneRegeneration } from "./one-regeneration.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...limits]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...limits, ...api]);
