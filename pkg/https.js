@@ -2,8 +2,10 @@
 import http from "node:http";
 import https from "node:https";
 
-/** Longest that anything may take when nobody set a limit. */
-const LIMIT_MS = 5000;
+/** Longest that anything may take when nobody set a limit: a reader of an entry gives up then. */
+const LIMIT_MS = 2500;
+/** For so long nobody waits for a Worker that did not answer at all; then one request finds out whether it does again. */
+const OUTAGES_MS = { first: 2000, longest: 15_000 };
 const PREFIX_BYTES = 12;
 /** Pauses before a message that was lost on its way is sent again. */
 const PAUSES_MS = { first: 50, longest: 500 };
@@ -27,6 +29,9 @@ export class Https {
   #headerBytes;
   #readSeed;
   #told = new Set();
+  #answeredAt = 0;
+  /** What is known of an outage that has not ended: `{ error, pause, until }`. */
+  #outage;
 
   /**
    * @param {object} parts
@@ -120,11 +125,30 @@ export class Https {
   async #askOnce(method, what, { key, body, headers, accept = [] }, limitMs) {
     const url = new URL(`${this.#base.pathname.replace(/\/$/, "")}/v1/${what}`, this.#base);
     if (key !== undefined) url.searchParams.set("key", key);
-    const answer = await this.#exchange(url, method, headers, body?.(), limitMs);
+    const answer = await this.#exchangeUnlessDown(limitMs, () => this.#exchange(url, method, headers, body?.(), limitMs));
     if ((answer.status >= 200 && answer.status < 300) || accept.includes(answer.status)) {
       if (answer.status !== 404 || isProblem(answer)) return answer;
     }
     throw refusal(answer);
+  }
+
+  async #exchangeUnlessDown(limitMs, exchange) {
+    const begun = Date.now();
+    if (this.#outage && begun < this.#outage.until) throw this.#outage.error;
+    if (this.#outage) this.#outage.until = begun + limitMs;
+    try {
+      const answer = await exchange();
+      this.#answeredAt = Date.now();
+      this.#outage = undefined;
+      return answer;
+    } catch (error) {
+      // One object that hangs is no outage: others were answered meanwhile.
+      if (!error.retryable && this.#answeredAt < begun) {
+        const pause = this.#outage ? Math.min(2 * this.#outage.pause, OUTAGES_MS.longest) : OUTAGES_MS.first;
+        this.#outage = { error, pause, until: Date.now() + pause };
+      }
+      throw error;
+    }
   }
 
   #exchange(url, method, headers, body, limitMs) {

@@ -98,6 +98,28 @@ test("a Worker that never answers is waited for no longer than was asked", async
   assert.match(warnings[0], /gave no answer within \d+ ms/);
 });
 
+test("after a Worker has not answered, nobody waits for it until one request has found it well", async () => {
+  answer = () => {};
+  const api = client();
+  const ask = (limitMs) => api.since({ position: { epoch: 0, number: 0 } }, limitMs);
+  await assert.rejects(ask(100));
+  await assert.rejects(ask(60_000), /no answer within/);
+  assert.equal(requests.length, 1);
+  answer = (response) => response.end("{}");
+  const begun = Date.now();
+  while (Date.now() - begun < 10_000 && !(await ask(1000).catch(() => undefined))) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(await ask(1000), {});
+});
+
+test("one question that hangs is no outage while others are answered", async () => {
+  answer = (response) => (requests.at(-1).url.startsWith("/v1/acquire") ? undefined : response.end("{}"));
+  const api = client();
+  const hanging = api.acquire("k", { need: "fill", wait_ms: 0 }, 200).catch((error) => error);
+  await api.since({ position: { epoch: 0, number: 0 } });
+  assert.match((await hanging).message, /no answer/);
+  assert.deepEqual(await api.since({ position: { epoch: 0, number: 0 } }), {});
+});
+
 test("an answer that is no JSON is told as such", async () => {
   answer = (response) => response.end("<html>");
   const api = client();
