@@ -16,10 +16,11 @@ WASM_PACK := wasm-pack build --release --mode no-install --target web --no-pack 
 
 .PHONY: help
 help:
-	@echo 'make demo      a real Next.js app on real workerd, with every render shown as it happens'
-	@echo 'make test      everything: core, exported surface, workerd, Next.js on OpenNext, packaging, evidence'
-	@echo 'make evidence  one line per promise: measured, required, and a control that must fail'
-	@echo 'make wasm      the two wasm files of the npm package'
+	@echo 'make demo        a real Next.js app on real workerd, with every render shown as it happens'
+	@echo 'make demo-fleet  two processes of next start, one cache: the same date on both ports'
+	@echo 'make test        everything: core, exported surface, workerd, Next.js on OpenNext, packaging, evidence'
+	@echo 'make evidence    one line per promise: measured, required, and a control that must fail'
+	@echo 'make wasm        the two wasm files of the npm package'
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
 
@@ -62,15 +63,20 @@ $(OBJECTS): $(RUST) | tools $(ENGINE)
 $(PANICKING): $(RUST) | tools $(OBJECTS)
 	$(WASM_PACK) --out-dir .build/panicking --out-name engine . --features engine,panic-injection
 
-# --- the example app --------------------------------------------------------------------------------------------------------
+# --- the example apps -------------------------------------------------------------------------------------------------------
 
 .PHONY: apps
 apps: wasm
 	node tests/e2e/build.mjs
+	node tests/fleet/build.mjs
 
 .PHONY: demo
 demo: wasm
 	node examples/demo.mjs
+
+.PHONY: demo-fleet
+demo-fleet: wasm
+	node examples/fleet.mjs
 
 # --- tests ------------------------------------------------------------------------------------------------------------------
 
@@ -78,7 +84,7 @@ demo: wasm
 .PHONY: test
 test:
 	$(MAKE) --jobs=2 --output-sync=target apps lint test-core test-surface
-	$(MAKE) --jobs=2 --output-sync=target test-app test-workerd test-packaging test-demo
+	$(MAKE) --jobs=2 --output-sync=target test-app test-fleet test-workerd test-packaging test-demo
 	$(MAKE) evidence
 	@echo 'make test: everything passed'
 
@@ -107,6 +113,11 @@ test-workerd: wasm $(PANICKING)
 .PHONY: test-app
 test-app: apps
 	node --test --test-concurrency=1 'tests/e2e/*.test.mjs'
+
+# The fleet app on `next start`.
+.PHONY: test-fleet
+test-fleet: apps
+	node --test --test-concurrency=1 'tests/fleet/*.test.mjs'
 
 .PHONY: test-packaging
 test-packaging: wasm

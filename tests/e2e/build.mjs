@@ -6,10 +6,10 @@
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { hash, hashTree, listFiles, run, stage } from "./stage.mjs";
+import { copyBuild, copyTree, hash, hashTree, layFiles, listFiles, run, stage } from "./stage.mjs";
 import { nextBuilds, variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
@@ -44,7 +44,7 @@ export async function buildVariant(name) {
   const compiled = await compile(name, variant, nextBuild, hash(built, thisFile));
   const inputs = hash(compiled, await hashTree(app), variant.usesOnegen && (await hashTree(pkg)));
   await stage(`variant ${name}`, dir, inputs, async () => {
-    await layFiles(variant.files);
+    await layFiles(workingApp, variant.files);
     await bundle(name, nextBuild, dir);
     await cp(path.join(workingApp, ".open-next/assets"), path.join(dir, "assets"), { recursive: true });
     await cp(path.join(workingApp, ".open-next/cache"), path.join(dir, "seeds"), { recursive: true });
@@ -57,15 +57,6 @@ export async function buildVariant(name) {
 async function copySources() {
   await copyTree(app, workingApp);
   if (existsSync(pkg)) await copyTree(pkg, workingPkg);
-}
-
-/** Makes `to` hold the same source files as `from`; what was installed or built there stays. */
-async function copyTree(from, to) {
-  await mkdir(to, { recursive: true });
-  const wanted = await listFiles(from);
-  const unwanted = (await listFiles(to)).filter((file) => !wanted.includes(file));
-  for (const file of unwanted) await rm(path.join(to, file));
-  for (const file of wanted) await cp(path.join(from, file), path.join(to, file));
 }
 
 async function install() {
@@ -89,17 +80,13 @@ async function buildNext(name, installed) {
   return inputs;
 }
 
-async function layFiles(files) {
-  for (const [file, text] of Object.entries(files)) await writeFile(path.join(workingApp, file), text);
-}
-
 /** What OpenNext makes of the build: of Onegen it compiles in the configuration's side only. */
 async function compile(name, variant, nextBuild, built) {
   const dir = path.join(output, "open-next", name);
   const config = variant.usesOnegen && (await readFile(path.join(pkg, "opennext/config.js"), "utf8"));
   const inputs = hash(built, variant, config, await hashTree(app));
   await stage(`opennext build ${name}`, dir, inputs, async () => {
-    await layFiles(variant.files);
+    await layFiles(workingApp, variant.files);
     await takeNext(nextBuild);
     await rm(path.join(workingApp, ".open-next"), { recursive: true, force: true });
     await run(workingApp, toolEnvironment, "opennextjs-cloudflare", "build", "--skipNextBuild");
@@ -121,10 +108,6 @@ async function takeNext(nextBuild) {
   const dotNext = path.join(workingApp, ".next");
   await rm(dotNext, { recursive: true, force: true });
   await copyBuild(path.join(output, "next", nextBuild), dotNext);
-}
-
-function copyBuild(from, to) {
-  return cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
 }
 
 /** The wrangler file of the finished Worker. */

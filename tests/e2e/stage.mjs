@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 const stamps = new URL("../.build/stamps/", import.meta.url);
@@ -45,6 +45,25 @@ export async function listFiles(root) {
   };
   await visit("");
   return found.sort();
+}
+
+/** Makes `to` hold the same source files as `from`; what was installed or built there stays. */
+export async function copyTree(from, to) {
+  await mkdir(to, { recursive: true });
+  const wanted = await listFiles(from);
+  const unwanted = (await listFiles(to)).filter((file) => !wanted.includes(file));
+  for (const file of unwanted) await rm(path.join(to, file));
+  for (const file of wanted) await cp(path.join(from, file), path.join(to, file));
+}
+
+/** Lays files, by their names, over those of an app. */
+export async function layFiles(app, files) {
+  for (const [file, text] of Object.entries(files)) await writeFile(path.join(app, file), text);
+}
+
+/** A copy of what was built, links and times included. */
+export function copyBuild(from, to) {
+  return cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
 }
 
 /** Runs a command; its output is shown only when it fails. */

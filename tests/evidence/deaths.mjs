@@ -10,20 +10,26 @@ const FIRST_LEASE_MS = 10_000;
 /** A coordinator that cannot be reached for longer is down: the crate's `engine::read` module. */
 const WAIT_SLICE_MS = 5000;
 const SHORT_LEASE = { firstLeaseMs: 1500, minLeaseMs: 1500 };
-const NEVER_ENDING_LEASE = { firstLeaseMs: 900_000, maxLeaseMs: 900_000 };
+export const NEVER_ENDING_LEASE = { firstLeaseMs: 900_000, maxLeaseMs: 900_000 };
 
 const ISOLATES = [0, 1, 2, 3];
 const OTHERS = [1, 2, 3];
 const RENDER_MS = 400;
 
-/** The process of the leader is killed while 20 visitors wait elsewhere. */
-async function leaderDies(world) {
+const isr = (slug) => `/isr/${slug}`;
+
+/**
+ * The process of the leader is killed while 20 visitors wait elsewhere.
+ *
+ * @param {(slug: string) => string} pageOf where the app has a page that is fresh for an hour
+ */
+export async function leaderDies(world, pageOf) {
   world.probe.behave("*", { delayMs: RENDER_MS });
-  await warmUp(world);
-  const usual = await twentyWaiters(world, "/isr/nobody-dies");
+  await warmUp(world, pageOf);
+  const usual = await twentyWaiters(world, pageOf("nobody-dies"));
   const wholeVisitMs = Math.max(...usual.map(({ startedAt, endedAt }) => endedAt - startedAt));
 
-  const path = "/isr/leader-dies";
+  const path = pageOf("leader-dies");
   world.probe.behave(path, { hold: true });
   const victim = world.visit(0, path);
   const [lost] = await world.probe.waitForRenders(path, 1);
@@ -43,8 +49,8 @@ function twentyWaiters(world, path) {
   return Promise.all(Array.from({ length: 20 }, (_, n) => world.visit(OTHERS[n % OTHERS.length], path)));
 }
 
-async function takeoversAfterDeath(world) {
-  const { visits, lost, takeovers, wholeVisitMs } = await leaderDies(world);
+export async function takeoversAfterDeath(world, pageOf) {
+  const { visits, lost, takeovers, wholeVisitMs } = await leaderDies(world, pageOf);
   assert.deepEqual(toldBy(visits, "status"), [200], "what every waiter is answered");
   assert.deepEqual(toldBy(visits, renderOf), [takeovers[0]?.id], "every waiter gets the page of the one that took over");
   // The lease began before the render that it was for; the same visitors' usual wait has in it what an answer takes beside.
@@ -134,8 +140,8 @@ async function lateAccepted(world) {
 }
 
 /** Has every isolate load the app. */
-async function warmUp(world) {
-  const visits = await Promise.all(ISOLATES.map((isolate) => world.visit(isolate, `/isr/warm-${isolate}`)));
+async function warmUp(world, pageOf = isr) {
+  const visits = await Promise.all(ISOLATES.map((isolate) => world.visit(isolate, pageOf(`warm-${isolate}`))));
   assert.deepEqual(toldBy(visits, "status"), [200], "the app works before anything happens to it");
 }
 
@@ -146,11 +152,11 @@ export const scenes = [
   scene("leader_death_renders", {
     required: "1: who takes over; all answered 200 within the rest of the lease and one render",
     holds: (takeovers) => takeovers === 1,
-    run: (context) => worstOf(bothWays, async (variant) => inProcesses(context, await withOnegen(variant), takeoversAfterDeath)),
+    run: (context) => worstOf(bothWays, async (variant) => inProcesses(context, await withOnegen(variant), (world) => takeoversAfterDeath(world, isr))),
     controlName: "leases that never end",
     control: async (context) => {
       const options = await withOnegen("onegen", { limits: NEVER_ENDING_LEASE });
-      return inProcesses(context, options, async (world) => (await leaderDies(world)).takeovers.length);
+      return inProcesses(context, options, async (world) => (await leaderDies(world, isr)).takeovers.length);
     },
     limitMs: 300_000,
   }),

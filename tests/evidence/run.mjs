@@ -2,7 +2,8 @@
 import { runScenesAndExit } from "../harness/scenes.mjs";
 import { scenes as api } from "./api.mjs";
 import { scenes as faults } from "./faults.mjs";
+import { scenes as fleet } from "./fleet.mjs";
 import { scenes as limits } from "./limits.mjs";
 import { scenes as oneRegeneration } from "./one-regeneration.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...limits, ...api]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...limits, ...api]);

@@ -5,11 +5,9 @@
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
-import { setTimeout as wait } from "node:timers/promises";
+import { followGroup, killGroup, refuses } from "./groups.mjs";
 
 const START_LIMIT_MS = 180_000;
-const EXIT_LIMIT_MS = 10_000;
 
 export class Member {
   /** @type {Record<string, string>} service or entrypoint to where it listens */
@@ -39,9 +37,8 @@ export class Member {
     // Detached: it leads a process group of its own, which its runtime joins, and both can be ended by one id.
     const child = fork(new URL("./child.mjs", import.meta.url), { detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"], serialization: "advanced" });
     this.#child = child;
-    groups.add(child.pid);
+    followGroup(child);
     child.once("exit", () => {
-      killGroup(child.pid);
       if (this.#child === child) this.#child = undefined;
     });
     let output = "";
@@ -74,31 +71,6 @@ export class Member {
     await exited;
     // The runtime is no child of this process: that it is gone shows in its socket, and its storage may be opened again then.
     for (const url of Object.values(this.#urls)) await refuses(url);
-    groups.delete(child.pid);
     this.#child = undefined;
   }
-}
-
-/** Ids of the process groups started here that may still run. */
-const groups = new Set();
-process.on("exit", () => groups.forEach(killGroup));
-
-function killGroup(id) {
-  try {
-    process.kill(-id, "SIGKILL");
-  } catch (error) {
-    if (error.code !== "ESRCH") throw error;
-    groups.delete(id);
-  }
-}
-
-async function refuses(url) {
-  const { hostname, port } = new URL(url);
-  for (const deadline = Date.now() + EXIT_LIMIT_MS; Date.now() < deadline; await wait(5)) {
-    const socket = connect({ host: hostname, port: Number(port) });
-    const open = await once(socket, "connect").then(() => true, () => false);
-    socket.destroy();
-    if (!open) return;
-  }
-  throw new Error(`${url} still listens ${EXIT_LIMIT_MS} ms after its process was killed.`);
 }

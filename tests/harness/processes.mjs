@@ -12,7 +12,7 @@ import { CONTROL_ENTRYPOINT, KV_SERVICE, OBJECTS_SERVICE, WITNESS_SERVICE, app, 
 import { SharedWorld } from "./shared-world.mjs";
 
 export { folderBundle, inlineBundle, wranglerBundle } from "./bundle.mjs";
-export { stopAllWorlds } from "./shared-world.mjs";
+export { stopAllWorlds } from "./visited.mjs";
 
 const REACH_LIMIT_MS = 20_000;
 

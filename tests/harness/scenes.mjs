@@ -20,7 +20,7 @@
 
 const CLEANUP_LIMIT_MS = 15_000;
 /** A scene mostly waits, and a runtime keeps one core busy at most. */
-const LANES = 2;
+const LANES = 3;
 
 /** @param {string} name @param {Omit<Scene, "name" | "controlFails" | "limitMs"> & Partial<Scene>} parts @returns {Scene} */
 export function scene(name, parts) {

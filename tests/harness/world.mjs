@@ -8,7 +8,7 @@ import { CONTROL_ENTRYPOINT, KV_SERVICE, app, appService, kv, objects, objectsHo
 import { SharedWorld } from "./shared-world.mjs";
 
 export { folderBundle, inlineBundle, wranglerBundle } from "./bundle.mjs";
-export { stopAllWorlds } from "./shared-world.mjs";
+export { stopAllWorlds } from "./visited.mjs";
 
 /** @param {import("./shared-world.mjs").WorldOptions} options @returns {Promise<World>} */
 export async function startWorld(options) {

@@ -1,0 +1,209 @@
+// Scenes of `next start` fleets: processes that share nothing but an Onegen Worker. vercel/next.js#72020 is the first of them.
+import { startFleet } from "../fleet/fleet.mjs";
+import { TOKEN, startOnegenWorker } from "../fleet/onegen-worker.mjs";
+import { scene } from "../harness/scenes.mjs";
+import { mustBe200, renderOf, sleep } from "./apps.mjs";
+import { NEVER_ENDING_LEASE, leaderDies, takeoversAfterDeath } from "./deaths.mjs";
+import { toldBy } from "./outage-tools.mjs";
+import { roundRobin } from "./round-robin.mjs";
+
+/** Renders that nobody should have started would have begun by then. */
+const QUIET_MS = 1500;
+/** The machine may be slow; nothing here depends on how fast it is. */
+const LIMIT_MS = 60_000;
+const RENDER_MS = 400;
+const EACH = 25;
+
+const NEXT_ITSELF = "Next.js's own cache";
+
+/** What `measure` makes of a fleet with Onegen, which is stopped when it is back. */
+async function withOnegen({ use }, { limits, processes }, measure) {
+  const worker = await use(startOnegenWorker({ limits }));
+  const fleet = await use(startFleet({ variant: "onegen", processes, url: worker.url, token: TOKEN }));
+  const measured = await measure(fleet);
+  const complaint = fleet.logged("onegen:")[0] ?? worker.logs[0];
+  if (complaint) throw new Error(`it complained: ${complaint.text}`);
+  await fleet.stop();
+  await worker.stop();
+  return measured;
+}
+
+async function withNextItself({ use }, { processes }, measure) {
+  const fleet = await use(startFleet({ variant: "next", processes }));
+  const measured = await measure(fleet);
+  await fleet.stop();
+  return measured;
+}
+
+const everyProcess = (fleet) => Array.from({ length: fleet.isolates }, (_, index) => index);
+
+/** One visit of each process, one after the other. */
+async function visitEach(fleet, path, processes = everyProcess(fleet)) {
+  const visits = [];
+  for (const index of processes) visits.push(await fleet.visit(index, path));
+  mustBe200(visits);
+  return visits;
+}
+
+function mustBeHits(visits) {
+  const other = visits.find(({ headers }) => headers.get("x-nextjs-cache") !== "HIT");
+  if (other) throw new Error(`process ${other.isolate} answered ${other.path} with x-nextjs-cache: ${other.headers.get("x-nextjs-cache")}`);
+}
+
+const dateOf = ({ text }) => /data-rendered-at="([^"]+)"/.exec(text)?.[1];
+const versionsOf = (visits) => toldBy(visits, renderOf).length;
+
+// ---------------------------------------------------------------- two_ports_dates
+
+const LONG_LIVED = "/bar";
+
+async function visitBothPorts(fleet) {
+  const first = await visitEach(fleet, LONG_LIVED);
+  await sleep(3000);
+  const visits = [...first, ...(await visitEach(fleet, LONG_LIVED))];
+  await sleep(QUIET_MS);
+  return { dates: toldBy(visits, dateOf).length, visits, renders: fleet.probe.renders(LONG_LIVED).length };
+}
+
+const twoPortsDates = scene("two_ports_dates", {
+  required: "1 date; all but the first visit hits",
+  holds: (dates) => dates === 1,
+  run: (context) =>
+    withOnegen(context, { processes: 2 }, async (fleet) => {
+      const { dates, visits, renders } = await visitBothPorts(fleet);
+      mustBeHits(visits.slice(1));
+      if (renders !== 1) throw new Error(`it was rendered ${renders} times`);
+      return dates;
+    }),
+  controlName: NEXT_ITSELF,
+  control: (context) => withNextItself(context, { processes: 2 }, async (fleet) => (await visitBothPorts(fleet)).dates),
+});
+
+// ---------------------------------------------------------------- two_ports_restart_renders
+
+/** Every process is replaced by one that has nothing but the build, as a deployment of containers does. */
+async function restartBoth(fleet) {
+  const before = await visitEach(fleet, LONG_LIVED);
+  const renders = fleet.probe.renders(LONG_LIVED).length;
+  for (const index of everyProcess(fleet)) await fleet.kill(index);
+  for (const index of everyProcess(fleet)) await fleet.restart(index);
+  const after = await visitEach(fleet, LONG_LIVED);
+  await sleep(QUIET_MS);
+  return { more: fleet.probe.renders(LONG_LIVED).length - renders, before, after };
+}
+
+const twoPortsRestartRenders = scene("two_ports_restart_renders", {
+  required: "0, the same date, hits",
+  holds: (more) => more === 0,
+  run: (context) =>
+    withOnegen(context, { processes: 2 }, async (fleet) => {
+      const { more, before, after } = await restartBoth(fleet);
+      mustBeHits(after);
+      const dates = toldBy([...before, ...after], dateOf);
+      if (dates.length !== 1) throw new Error(`visitors saw the dates ${dates.join(", ")}`);
+      return more;
+    }),
+  controlName: NEXT_ITSELF,
+  control: (context) => withNextItself(context, { processes: 2 }, async (fleet) => (await restartBoth(fleet)).more),
+});
+
+// ---------------------------------------------------------------- fleet_stampede_renders
+
+const crowd = (fleet, path) => fleet.crowd({ isolates: everyProcess(fleet), each: EACH, path });
+
+/** Renders and versions that a stampede made, whichever are more. */
+async function stampede(fleet, path) {
+  const before = fleet.probe.renders(path).length;
+  fleet.probe.behave(path, { delayMs: RENDER_MS });
+  const visits = await crowd(fleet, path);
+  await sleep(QUIET_MS);
+  mustBe200(visits);
+  return { worst: Math.max(fleet.probe.renders(path).length - before, versionsOf(visits)), visits };
+}
+
+/** The render does not end before all have been answered; if one waits for it, the time limit ends both. */
+async function staleStampede(fleet, { known }) {
+  const path = "/brief/stale";
+  // A first render of some length, so that leases are longer than two hundred answers take.
+  fleet.probe.behave(path, { delayMs: 3000 });
+  const [first] = await visitEach(fleet, path, known);
+  await sleep(2500);
+  const before = fleet.probe.renders(path).length;
+  fleet.probe.behave(path, { hold: true });
+  const limit = setTimeout(() => fleet.probe.release(path), LIMIT_MS);
+  const visits = await crowd(fleet, path);
+  clearTimeout(limit);
+  await fleet.probe.waitForRenders(path, before + 1, LIMIT_MS);
+  await sleep(QUIET_MS);
+  fleet.probe.release(path);
+  const renders = (await fleet.probe.waitForEnd(path, before + 1, LIMIT_MS)).slice(before);
+  mustBe200(visits);
+  const firstEnd = Math.min(...renders.map(({ endedAt }) => endedAt));
+  const late = visits.filter(({ answeredAt }) => answeredAt >= firstEnd).length;
+  if (late > 0) throw new Error(`${late} visitors waited for the render of a page that was there`);
+  return { worst: fleet.probe.renders(path).length - before, visits, first };
+}
+
+/** Just after a purge, which every process has to hear of: none has asked the ledger within the window. */
+async function purgedStampede(fleet) {
+  const path = "/tagged/purged";
+  const [first] = await visitEach(fleet, path);
+  await sleep(QUIET_MS);
+  mustBe200([await fleet.visit(1, "/api/revalidate?tag=product:purged", { method: "POST" })]);
+  return { ...(await stampede(fleet, path)), first };
+}
+
+const FLEET = { processes: 8 };
+
+/** The first comes to processes that have not answered anything yet. */
+async function everyStampede(fleet, { known }) {
+  const neverBuilt = await stampede(fleet, "/brief/never-built");
+  return { neverBuilt, stale: await staleStampede(fleet, { known }), purged: await purgedStampede(fleet) };
+}
+
+const fleetStampedeRenders = scene("fleet_stampede_renders", {
+  required: "1 render each: never built, stale, just purged",
+  holds: (renders) => renders === 1,
+  limitMs: 240_000,
+  alone: true,
+  run: (context) =>
+    withOnegen(context, FLEET, async (fleet) => {
+      // The other half of the processes get to know the page when it is stale.
+      const { neverBuilt, stale, purged } = await everyStampede(fleet, { known: [0, 1, 2, 3] });
+      if (stale.visits.some((visit) => renderOf(visit) !== renderOf(stale.first))) throw new Error("a visitor of the stale page got another one");
+      if (purged.visits.some((visit) => renderOf(visit) === renderOf(purged.first))) throw new Error("a visitor got the page that was gone");
+      return Math.max(neverBuilt.worst, stale.worst, purged.worst);
+    }),
+  controlName: NEXT_ITSELF,
+  control: (context) =>
+    withNextItself(context, FLEET, async (fleet) => {
+      // A process that does not know the page would make its visitors wait.
+      const { neverBuilt, stale, purged } = await everyStampede(fleet, { known: everyProcess(fleet) });
+      return Math.min(neverBuilt.worst, stale.worst, purged.worst);
+    }),
+});
+
+// ---------------------------------------------------------------- fleet_round_robin
+
+const fleetRoundRobin = scene("fleet_round_robin", {
+  required: "0: a visitor's generations never decrease",
+  holds: (backwards) => backwards === 0,
+  run: (context) => withOnegen(context, { processes: 4 }, roundRobin),
+  controlName: NEXT_ITSELF,
+  control: (context) => withNextItself(context, { processes: 4 }, roundRobin),
+});
+
+// ---------------------------------------------------------------- sigkill_mid_render_renders
+
+const page = (slug) => `/${slug}`;
+
+const sigkillMidRenderRenders = scene("sigkill_mid_render_renders", {
+  required: "1: who takes over; all answered 200 within the rest of the lease and one render",
+  holds: (takeovers) => takeovers === 1,
+  run: (context) => withOnegen(context, { processes: 4 }, (fleet) => takeoversAfterDeath(fleet, page)),
+  controlName: "leases that never end",
+  control: (context) =>
+    withOnegen(context, { processes: 4, limits: NEVER_ENDING_LEASE }, async (fleet) => (await leaderDies(fleet, page)).takeovers.length),
+});
+
+export const scenes = [twoPortsDates, twoPortsRestartRenders, fleetStampedeRenders, fleetRoundRobin, sigkillMidRenderRenders];
