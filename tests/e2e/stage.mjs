@@ -58,7 +58,10 @@ export async function copyTree(from, to) {
 
 /** Lays files, by their names, over those of an app. */
 export async function layFiles(app, files) {
-  for (const [file, text] of Object.entries(files)) await writeFile(path.join(app, file), text);
+  for (const [file, text] of Object.entries(files)) {
+    await mkdir(path.join(app, path.dirname(file)), { recursive: true });
+    await writeFile(path.join(app, file), text);
+  }
 }
 
 /** A copy of what was built, links and times included. */

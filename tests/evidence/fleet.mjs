@@ -1,57 +1,15 @@
 // Scenes of `next start` fleets: processes that share nothing but an Onegen Worker. vercel/next.js#72020 is the first of them.
-import { startFleet } from "../fleet/fleet.mjs";
-import { TOKEN, startOnegenWorker } from "../fleet/onegen-worker.mjs";
 import { scene } from "../harness/scenes.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { NEVER_ENDING_LEASE, leaderDies, takeoversAfterDeath } from "./deaths.mjs";
+import { NEXT_ITSELF, QUIET_MS, dateOf, everyProcess, mustBeHits, versionsOf, visitEach, withNextItself, withOnegen } from "./fleet-tools.mjs";
 import { toldBy } from "./outage-tools.mjs";
 import { roundRobin } from "./round-robin.mjs";
 
-/** Renders that nobody should have started would have begun by then. */
-const QUIET_MS = 1500;
 /** The machine may be slow; nothing here depends on how fast it is. */
 const LIMIT_MS = 60_000;
 const RENDER_MS = 400;
 const EACH = 25;
-
-const NEXT_ITSELF = "Next.js's own cache";
-
-/** What `measure` makes of a fleet with Onegen, which is stopped when it is back. */
-async function withOnegen({ use }, { limits, processes }, measure) {
-  const worker = await use(startOnegenWorker({ limits }));
-  const fleet = await use(startFleet({ variant: "onegen", processes, url: worker.url, token: TOKEN }));
-  const measured = await measure(fleet);
-  const complaint = fleet.logged("onegen:")[0] ?? worker.logs[0];
-  if (complaint) throw new Error(`it complained: ${complaint.text}`);
-  await fleet.stop();
-  await worker.stop();
-  return measured;
-}
-
-async function withNextItself({ use }, { processes }, measure) {
-  const fleet = await use(startFleet({ variant: "next", processes }));
-  const measured = await measure(fleet);
-  await fleet.stop();
-  return measured;
-}
-
-const everyProcess = (fleet) => Array.from({ length: fleet.isolates }, (_, index) => index);
-
-/** One visit of each process, one after the other. */
-async function visitEach(fleet, path, processes = everyProcess(fleet)) {
-  const visits = [];
-  for (const index of processes) visits.push(await fleet.visit(index, path));
-  mustBe200(visits);
-  return visits;
-}
-
-function mustBeHits(visits) {
-  const other = visits.find(({ headers }) => headers.get("x-nextjs-cache") !== "HIT");
-  if (other) throw new Error(`process ${other.isolate} answered ${other.path} with x-nextjs-cache: ${other.headers.get("x-nextjs-cache")}`);
-}
-
-const dateOf = ({ text }) => /data-rendered-at="([^"]+)"/.exec(text)?.[1];
-const versionsOf = (visits) => toldBy(visits, renderOf).length;
 
 // ---------------------------------------------------------------- two_ports_dates
 

@@ -1,29 +1,21 @@
-// Builds the fleet app for `next start`, with Onegen and with Next.js's own cache: `node tests/fleet/build.mjs [variant…]`.
+// Builds the fleet app for `next start`: `node tests/fleet/build.mjs [variant…]`.
 //
-// tests/.build/fleet/source/     a copy of the app and of pkg/, laid out as in the repository: builds happen here
+// tests/.build/fleet/source*/    a copy of the app and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
 // tests/.build/fleet/<variant>/  what a container image would hold; node_modules/ is a link to the source's
 
-import { mkdir, rm, symlink } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { copyBuild, copyTree, hash, hashTree, layFiles, run, stage } from "../e2e/stage.mjs";
+import { variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const app = path.join(repository, "examples/fleet-app");
 const pkg = path.join(repository, "pkg");
 const output = path.join(repository, "tests/.build/fleet");
-const source = path.join(output, "source");
-const workingApp = path.join(source, "examples/fleet-app");
-const workingPkg = path.join(source, "pkg");
 
-/** A variant's files lie over the app's own. */
-const variants = {
-  onegen: {},
-  next: { "next.config.mjs": "export default { turbopack: { root: import.meta.dirname } };\n" },
-};
-
-/** What processes are started from. */
-const imageFiles = ["package.json", "next.config.mjs", ".next"];
+/** What processes are started from, beside the files that a variant lays over the app's. */
+const imageFiles = ["package.json", "next.config.mjs", "app.config.mjs", ".next"];
 
 /** What the processes of a variant are started from. */
 export function imageOf(name) {
@@ -33,31 +25,44 @@ export function imageOf(name) {
 
 /** Builds a variant, as far as its inputs have changed. */
 export async function buildFleet(name) {
-  const folder = imageOf(name);
-  const files = variants[name];
-  await copyTree(app, workingApp);
-  await copyTree(pkg, workingPkg);
-  const installed = await install();
-  await copyTree(pkg, path.join(workingApp, "node_modules/onegen"));
+  const image = imageOf(name);
+  const { version, files = {}, env = {} } = variants[name];
+  const source = await sourceOf(version);
   // Of Onegen the build holds nothing: processes load what is installed.
-  await stage(`fleet ${name}`, folder, hash(installed, files, await hashTree(app)), async () => {
-    await layFiles(workingApp, files);
-    const dotNext = path.join(workingApp, ".next");
+  await stage(`fleet ${name}`, image, hash(source.installed, files, env, await hashTree(app)), async () => {
+    await layFiles(source.app, { ...source.files, ...files });
+    const dotNext = path.join(source.app, ".next");
     await rm(dotNext, { recursive: true, force: true });
-    await run(workingApp, { NEXT_TELEMETRY_DISABLED: "1" }, process.execPath, "node_modules/next/dist/bin/next", "build");
+    await run(source.app, { NEXT_TELEMETRY_DISABLED: "1", ...env }, process.execPath, "node_modules/next/dist/bin/next", "build");
     // For the next build; a fleet of eight would copy it eight times.
-    await rm(path.join(dotNext, "cache/turbopack"), { recursive: true });
-    await mkdir(folder, { recursive: true });
-    for (const file of imageFiles) await copyBuild(path.join(workingApp, file), path.join(folder, file));
-    await symlink(path.join(workingApp, "node_modules"), path.join(folder, "node_modules"));
+    for (const cache of ["turbopack", "webpack"]) await rm(path.join(dotNext, "cache", cache), { recursive: true, force: true });
+    await mkdir(image, { recursive: true });
+    for (const file of new Set([...imageFiles, ...Object.keys(files)])) await copyBuild(path.join(source.app, file), path.join(image, file));
+    await symlink(path.join(source.app, "node_modules"), path.join(image, "node_modules"));
   });
 }
 
-async function install() {
+/** The app with a version of Next.js installed: `version` is a folder of `versions/`, undefined stands for the app's own. */
+async function sourceOf(version) {
+  const folder = path.join(output, version === undefined ? "source" : `source-${version}`);
+  const source = { app: path.join(folder, "examples/fleet-app") };
+  await copyTree(app, source.app);
+  await copyTree(pkg, path.join(folder, "pkg"));
+  source.files = { "app.config.mjs": await readFile(path.join(app, "next.config.mjs"), "utf8"), ...(await manifestsOf(version)) };
+  await layFiles(source.app, source.files);
   const isManifest = (file) => /^(package(-lock)?\.json|\.npmrc)$/.test(file);
-  const inputs = hash(await hashTree(app, isManifest), await hashTree(pkg, isManifest));
-  await stage("fleet npm ci", path.join(workingApp, "node_modules"), inputs, () => run(workingApp, {}, "npm", "ci"));
-  return inputs;
+  source.installed = hash(await hashTree(source.app, isManifest), await hashTree(pkg, isManifest));
+  const modules = path.join(source.app, "node_modules");
+  await stage(`fleet npm ci ${version ?? ""}`, modules, source.installed, () => run(source.app, {}, "npm", "ci"));
+  await copyTree(pkg, path.join(modules, "onegen"));
+  return source;
+}
+
+async function manifestsOf(version) {
+  if (version === undefined) return {};
+  const folder = new URL(`versions/${version}/`, import.meta.url);
+  const read = async (file) => [file, await readFile(new URL(file, folder), "utf8")];
+  return Object.fromEntries(await Promise.all(["package.json", "package-lock.json"].map(read)));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -9,7 +9,7 @@ import { FleetMember } from "./member.mjs";
 
 /**
  * @typedef {object} FleetOptions
- * @property {"onegen" | "next"} variant Which build: with Onegen, or with Next.js's own cache.
+ * @property {string} variant Which build: one of `variants.mjs`.
  * @property {number} [processes] How many; 2 by default.
  * @property {string} [url] Where the Onegen Worker is.
  * @property {string} [token] What opens it.
