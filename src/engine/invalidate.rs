@@ -1,7 +1,7 @@
 //! Invalidating tags, asking about them, and keeping the ledger copy within its window.
 
 use super::call::{Effect, Reply};
-use super::{Engine, Machine, Progress, READ_LIMIT};
+use super::{Engine, Machine, Progress, READ_LIMIT, pause};
 use crate::ledger::Profile;
 use crate::position::Position;
 use crate::tags::{Invalidation, Known};
@@ -29,6 +29,7 @@ pub(super) struct Invalidate {
 pub(super) struct Query {
     tags: Vec<String>,
     position: Position,
+    begun_at: Millis,
     asked_at: Millis,
 }
 
@@ -38,7 +39,21 @@ pub(super) struct Observe {
     asked_at: Millis,
 }
 
+impl Invalidate {
+    /// Whether the ledger is being told of one of these tags. Beyond the first attempt nobody waits for that.
+    pub(super) fn is_recording(&self, tags: &[String]) -> bool {
+        self.attempts <= 1 && self.tags.iter().any(|tag| tags.contains(tag))
+    }
+}
+
 impl Engine {
+    /// Whether whoever asks about these tags since `begun_at` should ask again: this isolate itself is invalidating one of
+    /// them, and the ledger has not answered yet.
+    pub(super) fn is_invalidating(&self, tags: &[String], begun_at: Millis, now: Millis) -> bool {
+        let records = |machine: &Machine| matches!(machine, Machine::Invalidate(one) if one.is_recording(tags));
+        now.since(begun_at) < READ_LIMIT && self.machines.values().any(|(_, machine)| records(machine))
+    }
+
     pub(super) fn begin_invalidate(&mut self, tags: Vec<String>, profile: Option<Profile>, now: Millis) -> Progress {
         if tags.is_empty() {
             return Progress::Done(self.ended("nothing"));
@@ -70,7 +85,7 @@ impl Engine {
     }
 
     pub(super) fn begin_query(&mut self, tags: Vec<String>, position: Position, now: Millis) -> Progress {
-        let query = Query { tags, position, asked_at: now };
+        let query = Query { tags, position, begun_at: now, asked_at: now };
         if !self.ledger.is_due(self.options.window_ms, now) {
             return self.answer_query(query, now);
         }
@@ -85,6 +100,7 @@ impl Engine {
                 self.ledger.merge(since, query.asked_at);
                 self.answer_query(query, now)
             }
+            Reply::Done => self.answer_query(query, now),
             _ => {
                 self.ledger.postpone(now);
                 let invalidation = match self.ledger.knows(&query.tags, query.position, now) {
@@ -98,6 +114,10 @@ impl Engine {
     }
 
     fn answer_query(&mut self, query: Query, now: Millis) -> Progress {
+        if self.is_invalidating(&query.tags, query.begun_at, now) {
+            let ms = pause(query.begun_at, now);
+            return Progress::Perform(Machine::Query(query), Effect::Pause { ms }, READ_LIMIT);
+        }
         match self.ledger.knows(&query.tags, query.position, now) {
             Known::Is(invalidation) => Progress::Done(self.ended_with("known", None, Some(invalidation))),
             Known::Ask => {

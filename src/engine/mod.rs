@@ -42,6 +42,8 @@ const READ_LIMIT: Span = Span::seconds(3);
 const COORDINATOR_LIMIT: Span = Span::seconds(2);
 /// How long a publication may take: it carries up to 25 MiB.
 const PUBLISH_LIMIT: Span = Span::seconds(15);
+/// Whoever waits for something in this isolate looks again no sooner, and no later.
+const PAUSES: (Span, Span) = (Span(10), Span(250));
 /// A machine whose host has not replied so long after its effect's deadline never will.
 const GRACE: Span = Span::seconds(60);
 /// Machines that nobody will resume are looked for so often.
@@ -238,6 +240,11 @@ impl Engine {
         memo.seen = memo.seen.max(entry.generation);
         order(self.memory.put(name, entry.clone(), header_bytes))
     }
+}
+
+/// How long to wait before the next look at what somebody else in this isolate is doing.
+fn pause(begun_at: Millis, now: Millis) -> Span {
+    Span(now.since(begun_at).0 / 4).clamp(PAUSES.0, PAUSES.1)
 }
 
 fn order(placement: Placement) -> MemoryOrder {

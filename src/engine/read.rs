@@ -4,7 +4,7 @@ use super::call::{
     Bytes, Caller, Effect, MemoryOrder, Outcome, ReadEntry, ReadMiss, Reply, RequestContext, Source, Stored,
 };
 use super::refresh::SHORTEST_HOLD;
-use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT};
+use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT, pause};
 use crate::entry::Entry;
 use crate::freshness::{GoneReason, Verdict, judge};
 use crate::lease::{Lease, Need};
@@ -16,8 +16,6 @@ use crate::wire::{Acquire, Acquired, Check, Publish, Published};
 /// One question to the coordinator is held back no longer; a request with more patience asks again. So a coordinator that
 /// never answers costs a request this long, not its whole wait limit.
 const WAIT_SLICE: Span = Span::seconds(5);
-/// Someone waiting for a request of the same isolate looks again no sooner, and no later.
-const PAUSES: (Span, Span) = (Span(10), Span(250));
 /// Prolonging a KV key's life is asked for no more often by one isolate.
 const TOUCH_INTERVAL: Span = Span::seconds(3600);
 /// A KV key older than this is past half of its default life.
@@ -68,6 +66,8 @@ enum Phase {
     Asking,
     Claiming,
     Pausing,
+    /// This isolate is invalidating one of the entry's tags.
+    Yielding,
 }
 
 #[derive(Debug, Clone)]
@@ -159,6 +159,7 @@ impl Engine {
                 read.waited |= waited;
                 self.take_answer(read, answer, bytes, now)
             }
+            Reply::Done if read.phase == Phase::Yielding => self.judge_again(read, now),
             Reply::Done => self.look_again(read, now),
             _ => self.read_failed(read, now),
         }
@@ -223,6 +224,10 @@ impl Engine {
             // KV shows an older one than this isolate has seen: the coordinator has the newer.
             read.renewed = true;
             return self.nothing_to_serve(read, now);
+        }
+        if self.is_invalidating(&candidate.entry.tags, read.begun_at, now) {
+            let ms = pause(read.begun_at, now);
+            return read.perform(Phase::Yielding, Effect::Pause { ms }, READ_LIMIT);
         }
         match self.ledger.knows(&candidate.entry.tags, candidate.entry.position, now) {
             Known::Is(invalidation) => self.verdict(read, invalidation, now),
@@ -392,8 +397,7 @@ impl Engine {
         }
         if memo.busy_until > now && patience > Span::ZERO {
             read.waited = true;
-            let waited = now.since(read.begun_at);
-            let ms = Span(waited.0 / 4).clamp(PAUSES.0, PAUSES.1).min(patience);
+            let ms = pause(read.begun_at, now).min(patience);
             return read.perform(Phase::Pausing, Effect::Pause { ms }, READ_LIMIT);
         }
         let wait = patience.min(WAIT_SLICE);
@@ -481,6 +485,7 @@ impl Engine {
                 self.ledger.postpone(now);
                 self.judge_read(read, now)
             }
+            Phase::Yielding => self.judge_again(read, now),
             // Older than the copy reaches, and nobody to ask: at worst one render too many.
             Phase::Checking => self.verdict(read, Invalidation::Hard, now),
             Phase::Seeding | Phase::Pausing => self.fill(read, now),

@@ -414,6 +414,57 @@ fn the_isolate_that_invalidates_sees_it_at_once_and_others_after_one_window() {
 }
 
 #[test]
+fn while_an_invalidation_is_being_recorded_the_isolate_does_not_serve_what_it_is_about() {
+    let mut world = World::new();
+    let mut isolate = World::isolate();
+    world.visit(&mut isolate, &["news"]);
+    let Step::Perform { machine: append, effect, .. } =
+        isolate.begin(Call::Invalidate { tags: vec!["news".to_owned()], profile: None }, world.now)
+    else {
+        panic!("an invalidation has an effect")
+    };
+    let Step::Perform { machine: read, effect: Effect::Pause { .. }, .. } =
+        isolate.begin(read(Caller::Renderer, RequestContext::default()), world.now)
+    else {
+        panic!("the read waits")
+    };
+    let question = Call::Invalidated { tags: vec!["news".to_owned()], position: isolate.ledger.position() };
+    let Step::Perform { machine: query, effect: Effect::Pause { .. }, .. } = isolate.begin(question, world.now) else {
+        panic!("the question waits")
+    };
+    let recorded = world.perform(effect);
+    isolate.resume(append, recorded, world.now);
+    let Step::Done(Outcome::Ended { invalidation, .. }) = isolate.resume(query, Reply::Done, world.now) else {
+        panic!("the question is answered")
+    };
+    assert_eq!(invalidation, Some(Invalidation::Hard));
+    let Step::Perform { effect: Effect::Acquire { .. }, .. } = isolate.resume(read, Reply::Done, world.now) else {
+        panic!("what was invalidated is not served")
+    };
+}
+
+#[test]
+fn nobody_waits_long_for_an_invalidation_that_is_not_recorded() {
+    let mut world = World::new();
+    let mut isolate = World::isolate();
+    world.visit(&mut isolate, &["news"]);
+    let call = Call::Invalidate { tags: vec!["news".to_owned()], profile: None };
+    let Step::Perform { machine: append, .. } = isolate.begin(call, world.now) else { panic!() };
+    let begun = world.now;
+    let mut step = isolate.begin(read(Caller::Renderer, RequestContext::default()), world.now);
+    while let Step::Perform { machine, effect: Effect::Pause { ms }, .. } = step {
+        world.pass(ms);
+        step = isolate.resume(machine, Reply::Done, world.now);
+    }
+    assert!(matches!(step, Step::Done(Outcome::Entry(_))));
+    assert!(world.now.since(begun) <= Span::seconds(4));
+    // From the second attempt on nobody waits at all.
+    let Step::Perform { machine: append, .. } = isolate.resume(append, Reply::Failed, world.now) else { panic!() };
+    isolate.resume(append, Reply::Done, world.now);
+    assert_eq!(entry(world.read(&mut isolate, RequestContext::default())).reason, "fresh");
+}
+
+#[test]
 fn an_invalidation_during_a_render_outlives_the_render() {
     let mut world = World::new();
     let (mut renderer, mut other) = (World::isolate(), World::isolate());
