@@ -19,7 +19,10 @@ export class Build {
     this.#server = server;
     this.#manifest = this.#json("../prerender-manifest.json") ?? {};
     // With a deployment id Next.js makes the build id a constant (next 16.2, `build/index.js`).
-    this.id = process.env.NEXT_DEPLOYMENT_ID || this.#json("../required-server-files.json")?.config?.deploymentId || this.#text("../BUILD_ID")?.trim();
+    const { deploymentId, expireTime } = this.#json("../required-server-files.json")?.config ?? {};
+    this.id = process.env.NEXT_DEPLOYMENT_ID || deploymentId || this.#text("../BUILD_ID")?.trim();
+    /** How long a page may be used that says nothing of it itself, in seconds. */
+    this.expireTime = expireTime;
     this.previewId = this.#manifest.preview?.previewModeId;
     if (!this.id) throw new Error(`there is no build id in ${join(server, "..")}: expected what "next build" makes; run it first`);
   }

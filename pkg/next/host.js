@@ -10,6 +10,7 @@ const NO_CTX = { waitUntil() {} };
 export class NextHost {
   #host;
   #shareLifetime;
+  #expireTime;
   /** Entry key → the lease under which this process renders it, and since when. */
   #leases = new Map();
   /** What identifies a value handed out when Next.js stores it again after a failed render. */
@@ -20,10 +21,12 @@ export class NextHost {
    * @param {object} parts
    * @param {import("../host.js").Host} parts.host
    * @param {(key: string, cacheControl: object) => void} parts.shareLifetime tells Next.js before 16.4 an entry's lifetime
+   * @param {number} [parts.expireTime] the app's `expireTime`, in seconds
    */
-  constructor({ host, shareLifetime }) {
+  constructor({ host, shareLifetime, expireTime }) {
     this.#host = host;
     this.#shareLifetime = shareLifetime;
+    this.#expireTime = expireTime;
   }
 
   /** `CacheHandler.get`. An error in it would be the visitor's (next, `server/response-cache/index.js`): it is a miss instead. */
@@ -97,8 +100,13 @@ export class NextHost {
       if (lease) await this.#host.release(context, { entryKey, lease, reason: "failed" });
       return;
     }
-    const stored = toStored(value, { key, cacheControl: ctx.cacheControl });
+    const stored = toStored(value, { key, cacheControl: this.#completed(ctx.cacheControl) });
     await this.#host.store(context, { kind: "response", key, lease, startedAt: since ?? context.startedAt, value: stored });
+  }
+
+  /** Before 16.3 Next.js adds the app's `expireTime` to what it tells visitors only (next 15.5 and 16.2, `build/templates/app-page.js`). */
+  #completed({ revalidate, expire } = {}) {
+    return { revalidate, expire: expire ?? (revalidate > 0 ? this.#expireTime : undefined) };
   }
 
   /** `CacheHandler.revalidateTag`. Rejects, so that whoever invalidates hears of it, when it could not be recorded. */

@@ -73,9 +73,9 @@ function start(given, serverDistDir) {
   const headerBytes = (prefix) => engine.call("header_bytes", prefix);
   const stores = new Https({ url, token, headerBytes, readSeed: (key) => build.seed(key) });
   const host = new Host({ engine, stores });
-  const { lifetimes } = build;
+  const { lifetimes, expireTime } = build;
   const shareLifetime = (key, lifetime) => lifetimes?.set(key.startsWith("/route-cache/") ? key : pathOf(key), lifetime);
-  const next = new NextHost({ host, shareLifetime });
+  const next = new NextHost({ host, shareLifetime, expireTime });
   watchRequests({
     engine,
     previewId: build.previewId,
