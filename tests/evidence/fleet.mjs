@@ -1,4 +1,5 @@
 // Scenes of `next start` fleets: processes that share nothing but an Onegen Worker. vercel/next.js#72020 is the first of them.
+import { otherVersions } from "../fleet/variants.mjs";
 import { scene } from "../harness/scenes.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { NEVER_ENDING_LEASE, leaderDies, takeoversAfterDeath } from "./deaths.mjs";
@@ -23,16 +24,18 @@ async function visitBothPorts(fleet) {
   return { dates: toldBy(visits, dateOf).length, visits, renders: fleet.probe.renders(LONG_LIVED).length };
 }
 
+/** Throws where anything but the date is not as it should be. */
+async function datesOfBothPorts(fleet) {
+  const { dates, visits, renders } = await visitBothPorts(fleet);
+  mustBeHits(visits.slice(1));
+  if (renders !== 1) throw new Error(`it was rendered ${renders} times`);
+  return dates;
+}
+
 const twoPortsDates = scene("two_ports_dates", {
   required: "1 date; all but the first visit hits",
   holds: (dates) => dates === 1,
-  run: (context) =>
-    withOnegen(context, { processes: 2 }, async (fleet) => {
-      const { dates, visits, renders } = await visitBothPorts(fleet);
-      mustBeHits(visits.slice(1));
-      if (renders !== 1) throw new Error(`it was rendered ${renders} times`);
-      return dates;
-    }),
+  run: (context) => withOnegen(context, { processes: 2 }, datesOfBothPorts),
   controlName: NEXT_ITSELF,
   control: (context) => withNextItself(context, { processes: 2 }, async (fleet) => (await visitBothPorts(fleet)).dates),
 });
@@ -50,19 +53,50 @@ async function restartBoth(fleet) {
   return { more: fleet.probe.renders(LONG_LIVED).length - renders, before, after };
 }
 
+/** Throws where anything but the renders is not as it should be. */
+async function rendersAfterRestart(fleet) {
+  const { more, before, after } = await restartBoth(fleet);
+  mustBeHits(after);
+  const dates = toldBy([...before, ...after], dateOf);
+  if (dates.length !== 1) throw new Error(`visitors saw the dates ${dates.join(", ")}`);
+  return more;
+}
+
 const twoPortsRestartRenders = scene("two_ports_restart_renders", {
   required: "0, the same date, hits",
   holds: (more) => more === 0,
-  run: (context) =>
-    withOnegen(context, { processes: 2 }, async (fleet) => {
-      const { more, before, after } = await restartBoth(fleet);
-      mustBeHits(after);
-      const dates = toldBy([...before, ...after], dateOf);
-      if (dates.length !== 1) throw new Error(`visitors saw the dates ${dates.join(", ")}`);
-      return more;
-    }),
+  run: (context) => withOnegen(context, { processes: 2 }, rendersAfterRestart),
   controlName: NEXT_ITSELF,
   control: (context) => withNextItself(context, { processes: 2 }, async (fleet) => (await restartBoth(fleet)).more),
+});
+
+// ---------------------------------------------------------------- two_ports_versions_failed
+
+/** How many of both lines fail, over all versions of Next.js; what failed is told in the log. */
+async function failedOnVersions(own, withFleet) {
+  let failed = 0;
+  const versions = { "16.4": own, ...Object.fromEntries(otherVersions.map((version) => [version, `${own}-${version}`])) };
+  for (const [version, variant] of Object.entries(versions)) {
+    await withFleet({ processes: 2, variant }, async (fleet) => {
+      const lines = { dates: async () => (await datesOfBothPorts(fleet)) === 1, restart: async () => (await rendersAfterRestart(fleet)) === 0 };
+      for (const [line, holds] of Object.entries(lines)) {
+        const fault = await holds().then((held) => (held ? undefined : "short of what is required"), (error) => error.message);
+        if (fault === undefined) continue;
+        failed += 1;
+        if (own === "onegen") console.error(`two_ports_versions_failed: ${version}, ${line}: ${fault}`);
+      }
+    });
+  }
+  return failed;
+}
+
+const twoPortsVersionsFailed = scene("two_ports_versions_failed", {
+  required: "0: both lines above on Next.js 15.5, 16.2, 16.3 and 16.4",
+  holds: (failed) => failed === 0,
+  limitMs: 240_000,
+  run: (context) => failedOnVersions("onegen", (options, measure) => withOnegen(context, options, measure)),
+  controlName: NEXT_ITSELF,
+  control: (context) => failedOnVersions("next", (options, measure) => withNextItself(context, options, measure)),
 });
 
 // ---------------------------------------------------------------- fleet_stampede_renders
@@ -164,4 +198,4 @@ const sigkillMidRenderRenders = scene("sigkill_mid_render_renders", {
     withOnegen(context, { processes: 4, limits: NEVER_ENDING_LEASE }, async (fleet) => (await leaderDies(fleet, page)).takeovers.length),
 });
 
-export const scenes = [twoPortsDates, twoPortsRestartRenders, fleetStampedeRenders, fleetRoundRobin, sigkillMidRenderRenders];
+export const scenes = [twoPortsDates, twoPortsRestartRenders, twoPortsVersionsFailed, fleetStampedeRenders, fleetRoundRobin, sigkillMidRenderRenders];

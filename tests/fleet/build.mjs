@@ -17,23 +17,32 @@ const output = path.join(repository, "tests/.build/fleet");
 /** What processes are started from, beside the files that a variant lays over the app's. */
 const imageFiles = ["package.json", "next.config.mjs", "app.config.mjs", ".next"];
 
-/** What the processes of a variant are started from. */
+/** What the processes of a variant are started from, and how: `command` is one of Next.js's, or a script of the image. */
 export function imageOf(name) {
-  if (!variants[name]) throw new Error(`There is no variant ${name}, only ${Object.keys(variants).join(", ")}`);
-  return path.join(output, name);
+  const variant = variants[name];
+  if (!variant) throw new Error(`There is no variant ${name}, only ${Object.keys(variants).join(", ")}`);
+  if (variant.dev) return { folder: sourceFolder(variant.version), command: "dev" };
+  return { folder: path.join(output, name), command: variant.standalone ? "server.js" : "start" };
 }
 
 /** Builds a variant, as far as its inputs have changed. */
 export async function buildFleet(name) {
-  const image = imageOf(name);
-  const { version, files = {}, env = {} } = variants[name];
+  const { folder: image } = imageOf(name);
+  const { version, files = {}, env = {}, args = [], standalone = false, dev = false } = variants[name];
   const source = await sourceOf(version);
-  // Of Onegen the build holds nothing: processes load what is installed.
-  await stage(`fleet ${name}`, image, hash(source.installed, files, env, await hashTree(app)), async () => {
+  if (dev) return;
+  // Of Onegen a build holds nothing, unless it is standalone: processes load what is installed.
+  const inputs = hash(source.installed, files, env, args, await hashTree(app), standalone && (await hashTree(pkg)));
+  await stage(`fleet ${name}`, image, inputs, async () => {
     await layFiles(source.app, { ...source.files, ...files });
     const dotNext = path.join(source.app, ".next");
     await rm(dotNext, { recursive: true, force: true });
-    await run(source.app, { NEXT_TELEMETRY_DISABLED: "1", ...env }, process.execPath, "node_modules/next/dist/bin/next", "build");
+    await run(source.app, { NEXT_TELEMETRY_DISABLED: "1", ...env }, process.execPath, "node_modules/next/dist/bin/next", "build", ...args);
+    if (standalone) {
+      await copyBuild(path.join(dotNext, "standalone"), image);
+      await copyBuild(path.join(dotNext, "static"), path.join(image, ".next/static"));
+      return;
+    }
     // For the next build; a fleet of eight would copy it eight times.
     for (const cache of ["turbopack", "webpack"]) await rm(path.join(dotNext, "cache", cache), { recursive: true, force: true });
     await mkdir(image, { recursive: true });
@@ -42,12 +51,13 @@ export async function buildFleet(name) {
   });
 }
 
+const sourceFolder = (version) => path.join(output, version === undefined ? "source" : `source-${version}`, "examples/fleet-app");
+
 /** The app with a version of Next.js installed: `version` is a folder of `versions/`, undefined stands for the app's own. */
 async function sourceOf(version) {
-  const folder = path.join(output, version === undefined ? "source" : `source-${version}`);
-  const source = { app: path.join(folder, "examples/fleet-app") };
+  const source = { app: sourceFolder(version) };
   await copyTree(app, source.app);
-  await copyTree(pkg, path.join(folder, "pkg"));
+  await copyTree(pkg, path.join(source.app, "../../pkg"));
   source.files = { "app.config.mjs": await readFile(path.join(app, "next.config.mjs"), "utf8"), ...(await manifestsOf(version)) };
   await layFiles(source.app, source.files);
   const isManifest = (file) => /^(package(-lock)?\.json|\.npmrc)$/.test(file);

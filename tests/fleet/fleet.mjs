@@ -57,7 +57,7 @@ class Fleet extends Visited {
   async start() {
     const { variant, url, token, env, node = npmNode() } = this.#options;
     const image = imageOf(variant);
-    if (!existsSync(image)) throw new Error(`${image} is missing: "node tests/fleet/build.mjs" makes it.`);
+    if (!existsSync(image.folder)) throw new Error(`${image.folder} is missing: "node tests/fleet/build.mjs" makes it.`);
     for (let index = 0; index < this.isolates; index += 1) {
       const name = `process-${index}`;
       const member = new FleetMember({

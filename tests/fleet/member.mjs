@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { followGroup, killGroup, refuses } from "../harness/groups.mjs";
 import { eachLine } from "../harness/runtime.mjs";
@@ -16,7 +17,15 @@ export class FleetMember {
   #child;
   #url;
 
-  /** @param {{ name: string, image: string, folder: string, node: string, env: Record<string, string>, onLog: (line: object) => void }} options */
+  /**
+   * @param {object} options
+   * @param {string} options.name
+   * @param {{ folder: string, command: string }} options.image what it starts from, and how: see `imageOf`
+   * @param {string} options.folder where its own copy is
+   * @param {string} options.node
+   * @param {Record<string, string>} options.env
+   * @param {(line: object) => void} options.onLog
+   */
   constructor(options) {
     this.#options = options;
   }
@@ -32,11 +41,10 @@ export class FleetMember {
 
   /** Starts over a new copy of the build: what an earlier process wrote into its own is lost. */
   async start() {
-    const { name, image, folder, node, env, onLog } = this.#options;
-    await rm(folder, { recursive: true, force: true });
-    await cp(image, folder, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
-    const args = ["--import", PRELOADED, NEXT, "start", "--hostname", "127.0.0.1", "--port", "0"];
-    const child = spawn(node, args, { cwd: folder, env, detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    const { name, node, env, onLog } = this.#options;
+    const { args, ...started } = await this.#command();
+    const options = { cwd: await this.#copy(), env: { ...env, ...started.env, ENDS_WITH: String(process.pid) }, detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"] };
+    const child = spawn(node, ["--import", PRELOADED, ...args], options);
     await once(child, "spawn");
     this.#child = child;
     followGroup(child);
@@ -65,6 +73,22 @@ export class FleetMember {
     });
   }
 
+  async #command() {
+    const { command } = this.#options.image;
+    // A standalone server takes no port 0 for a free one.
+    if (command.endsWith(".js")) return { args: [command], env: { HOSTNAME: "127.0.0.1", PORT: String(await freePort()) } };
+    return { args: [NEXT, command, "--hostname", "127.0.0.1", "--port", "0"] };
+  }
+
+  /** `next dev` works on the sources themselves: what is installed beside them must not lie outside. */
+  async #copy() {
+    const { image, folder } = this.#options;
+    if (image.command === "dev") return image.folder;
+    await rm(folder, { recursive: true, force: true });
+    await cp(image.folder, folder, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    return folder;
+  }
+
   /** SIGKILL; when this is back, the process is gone. */
   async kill() {
     const child = this.#child;
@@ -74,4 +98,13 @@ export class FleetMember {
     await exited;
     if (this.#url !== undefined) await refuses(this.#url);
   }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }

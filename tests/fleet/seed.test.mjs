@@ -17,7 +17,7 @@ const cli = fileURLToPath(new URL("../../pkg/cli.js", import.meta.url));
 async function deployment(t) {
   const folder = await mkdtemp(path.join(tmpdir(), "onegen-seed-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  await cp(imageOf("onegen"), folder, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+  await cp(imageOf("onegen").folder, folder, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
   return folder;
 }
 

@@ -1,18 +1,18 @@
 // The npm package as a user gets it: packed, installed, and loaded in every host.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
+import { nodeOf } from "../harness/nodes.mjs";
 import { folderBundle, startWorld } from "../harness/world.mjs";
 
 const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../..", import.meta.url));
-const tools = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
 const wrangler = fileURLToPath(new URL("../node_modules/wrangler/bin/wrangler.js", import.meta.url));
 
 let folder;
@@ -83,13 +83,9 @@ async function loads(node, major) {
 
 test("it loads in Node 24, by import and by require", () => loads(process.execPath, 24));
 
-test("it loads in Node 20, by import and by require", async () => {
-  const home = join(folder, "node20");
-  await mkdir(home);
-  await writeFile(join(home, "package.json"), JSON.stringify({ private: true, allowScripts: { node: true } }));
-  await run("npm", ["install", "--no-audit", "--no-fund", `node@${tools.config.node20}`], { cwd: home });
-  await loads(join(home, "node_modules/node/bin/node"), 20);
-});
+for (const major of [20, 22]) {
+  test(`it loads in Node ${major}, by import and by require`, async () => loads(await nodeOf(String(major)), major));
+}
 
 test("OpenNext's two compilations of open-next.config.ts pass without a loader for wasm", async () => {
   const entry = join(folder, "open-next.config.ts");
