@@ -77,12 +77,7 @@ export class Build {
 
   /** Next.js's own map of lifetimes, which versions before 16.4 look into after they have asked the handler. */
   get lifetimes() {
-    try {
-      const name = "next/dist/server/lib/incremental-cache/shared-cache-controls.external.js";
-      return createRequire(join(this.#server, "any.js"))(name).SharedCacheControls.cacheControls;
-    } catch {
-      return undefined;
-    }
+    return moduleOfNext(this.#server, "shared-cache-controls.external.js")?.SharedCacheControls.cacheControls;
   }
 
   #text(name) {
@@ -95,6 +90,20 @@ export class Build {
 
   #json(name) {
     return parsed(this.#text(name));
+  }
+}
+
+/**
+ * One of the modules around Next.js's incremental cache, as the app has it installed; undefined where there is none.
+ *
+ * @param {string} server `<dist>/server`
+ * @param {string} name a file in `next/dist/server/lib/incremental-cache`
+ */
+export function moduleOfNext(server, name) {
+  try {
+    return createRequire(join(server, "any.js"))(`next/dist/server/lib/incremental-cache/${name}`);
+  } catch {
+    return undefined;
   }
 }
 

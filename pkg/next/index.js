@@ -4,7 +4,7 @@ import { Host } from "../host.js";
 import { Https } from "../https.js";
 import { checkedOptions, count, text } from "../options.js";
 import { pathOf } from "../paths.js";
-import { Build } from "./build.js";
+import { Build, moduleOfNext } from "./build.js";
 import { NextHost } from "./host.js";
 import { watchRequests } from "./requests.js";
 
@@ -25,24 +25,24 @@ const OPTIONS = {
  */
 export function cacheHandler(options = {}) {
   return class OnegenCacheHandler {
-    #host;
+    #cache;
 
-    constructor({ dev, serverDistDir }) {
+    constructor(context) {
       const isBuild = process.env.NEXT_PHASE === "phase-production-build";
       // Neither what is being edited nor a build that may never be deployed belongs into the shared cache.
-      this.#host = dev || isBuild ? null : started(options, serverDistDir);
+      this.#cache = context.dev || isBuild ? nextItself(context) : started(options, context.serverDistDir);
     }
 
     async get(key, ctx) {
-      return this.#host ? this.#host.get(key, ctx) : null;
+      return this.#cache ? this.#cache.get(key, ctx) : null;
     }
 
     async set(key, value, ctx) {
-      await this.#host?.set(key, value, ctx);
+      await this.#cache?.set(key, value, ctx);
     }
 
     async revalidateTag(tags, durations) {
-      await this.#host?.revalidateTag(tags, durations);
+      await this.#cache?.revalidateTag(tags, durations);
     }
 
     resetRequestCache() {}
@@ -50,6 +50,12 @@ export function cacheHandler(options = {}) {
 }
 
 export default cacheHandler();
+
+/** What Next.js would have used without a handler: of fetched data, builds and `next dev` keep what they always keep. */
+function nextItself(context) {
+  const { default: FileSystemCache } = moduleOfNext(context.serverDistDir, "file-system-cache.js") ?? {};
+  return FileSystemCache ? new FileSystemCache(context) : null;
+}
 
 /** The process's cache. A mistake in the configuration is told in one sentence, and the app serves uncached. */
 function started(options, serverDistDir) {
