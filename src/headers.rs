@@ -36,8 +36,10 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
+    /// What is not usable any more is not fresh, whatever its `revalidate`.
     fn fresh_seconds(self) -> u64 {
-        self.revalidate.map_or(DEFAULT_EXPIRE_SECONDS, u64::from)
+        let [revalidate, expire] = [self.revalidate, self.expire].map(|limit| limit.map(u64::from));
+        revalidate.unwrap_or(DEFAULT_EXPIRE_SECONDS).min(expire.unwrap_or(u64::MAX))
     }
 
     fn usable_seconds(self) -> u64 {
@@ -114,6 +116,15 @@ mod tests {
     fn an_entry_without_lifetime_may_be_kept_for_what_is_left_of_a_year() {
         let forever = Lifetime { revalidate: None, expire: None, age: Span::seconds(1000) };
         assert_eq!(cache_control(forever, false), "s-maxage=31535000");
+    }
+
+    #[test]
+    fn an_entry_is_fresh_no_longer_than_it_is_usable() {
+        let odd = Lifetime { revalidate: Some(3600), expire: Some(8), age: Span::seconds(5) };
+        assert_eq!(cache_control(odd, false), "s-maxage=3");
+        assert_eq!(cache_status(Served::Hit, Some(odd), Some(7), "kv"), "Onegen; hit; ttl=3; detail=\"generation=7 kv\"");
+        let forever = Lifetime { revalidate: None, ..odd };
+        assert_eq!(cache_control(forever, false), "s-maxage=3");
     }
 
     #[test]

@@ -154,11 +154,13 @@ export class NextHost {
 function verdict({ stale, revalidate, expire, created_at }, regenerate) {
   const now = Date.now();
   const age = Math.max(0, now - created_at) / 1000;
-  const usable = expire === undefined ? undefined : Math.max(1, Math.floor(expire - age));
-  if (regenerate) return { lastModified: now - 2000, cacheControl: { revalidate: 1, expire: usable === undefined ? undefined : usable + 3 } };
-  if (stale) return { lastModified: now, cacheControl: { revalidate: 1, expire: usable === undefined ? undefined : Math.max(usable, 2) } };
-  const fresh = revalidate === undefined ? false : Math.max(1, Math.floor(revalidate - age));
-  return { lastModified: now, cacheControl: { revalidate: fresh, expire: usable === undefined ? undefined : Math.max(usable, Number(fresh)) } };
+  /** Whole seconds that are left of a limit: Next.js takes none below one. */
+  const left = (seconds) => (seconds === undefined ? undefined : Math.max(1, Math.floor(seconds - age)));
+  const usable = left(expire);
+  if (regenerate) return { lastModified: now - 2000, cacheControl: { revalidate: 1, expire: usable && usable + 3 } };
+  if (stale) return { lastModified: now, cacheControl: { revalidate: 1, expire: usable && Math.max(usable, 2) } };
+  const fresh = Math.min(left(revalidate) ?? Infinity, usable ?? Infinity);
+  return { lastModified: now, cacheControl: { revalidate: fresh === Infinity ? false : fresh, expire: usable } };
 }
 
 const unrecorded = (tags) =>
