@@ -22,8 +22,10 @@ export class Readings {
    * @param {string | null | undefined} nextCache the response's `x-nextjs-cache`, which tells whether an entry was served
    */
   joined(pathname, nextCache) {
-    if (!/^(HIT|STALE)$/.test(nextCache ?? "")) return undefined;
-    return this.#served.get(pathname) ?? this.#served.get(decoded(pathname));
+    const served = this.#served.get(pathname) ?? this.#served.get(decoded(pathname));
+    if (/^(HIT|STALE)$/.test(nextCache ?? "")) return served?.entry && served;
+    if (/^(MISS|REVALIDATED)$/.test(nextCache ?? "")) return served?.miss && { ...served, collapsed: true };
+    return undefined;
   }
 }
 

@@ -2,12 +2,13 @@
 
 /**
  * @param {import("./engine/engine.js").Engine} engine
- * @param {{ entry?: object, miss?: object }} served what the response is made of
+ * @param {{ entry?: object, miss?: object, collapsed?: boolean }} served what the response is made of; `collapsed` where another
+ *   request of this isolate rendered it
  * @param {{ status: number, cacheControl?: string | null }} given what the app says
  * @returns {Record<string, string>} headers to set
  */
-export function headersOf(engine, { entry, miss }, { status, cacheControl }) {
-  if (miss) return { "cache-status": engine.call("cache_status_of_render", miss.renewed, false, miss.reason) };
+export function headersOf(engine, { entry, miss, collapsed = false }, { status, cacheControl }) {
+  if (miss) return { "cache-status": engine.call("cache_status_of_render", miss.renewed, collapsed, miss.reason) };
   const { revalidate, expire, stale } = entry;
   const age = Math.max(0, Date.now() - entry.created_at);
   const how = entry.collapsed ? "collapsed" : stale ? "stale" : "hit";

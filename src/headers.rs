@@ -20,8 +20,6 @@ pub enum Served {
     Miss,
     /// A render: the entry could not be used any more.
     Renewed,
-    /// A render outside the cache.
-    Bypass,
 }
 
 /// The lifetime that a response may tell: of an entry, at an age.
@@ -80,7 +78,6 @@ pub fn cache_status(served: Served, lifetime: Option<Lifetime>, generation: Opti
         Served::Collapsed => "; fwd=uri-miss; collapsed",
         Served::Miss => "; fwd=uri-miss",
         Served::Renewed => "; fwd=stale",
-        Served::Bypass => "; fwd=bypass",
     });
     // Writing to a String cannot fail.
     if let Some(lifetime) = lifetime {
@@ -122,7 +119,10 @@ mod tests {
     fn an_entry_is_fresh_no_longer_than_it_is_usable() {
         let odd = Lifetime { revalidate: Some(3600), expire: Some(8), age: Span::seconds(5) };
         assert_eq!(cache_control(odd, false), "s-maxage=3");
-        assert_eq!(cache_status(Served::Hit, Some(odd), Some(7), "kv"), "Onegen; hit; ttl=3; detail=\"generation=7 kv\"");
+        assert_eq!(
+            cache_status(Served::Hit, Some(odd), Some(7), "kv"),
+            "Onegen; hit; ttl=3; detail=\"generation=7 kv\""
+        );
         let forever = Lifetime { revalidate: None, ..odd };
         assert_eq!(cache_control(forever, false), "s-maxage=3");
     }

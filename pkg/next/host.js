@@ -1,5 +1,5 @@
 // Next.js's calls of a `cacheHandler`, in a process of `next start`: between them and the engine's.
-import { RequestContext, currentContext } from "../context.js";
+import { RequestContext, currentContext, runInContext } from "../context.js";
 import { Readings } from "../readings.js";
 import { fromStored, pathTag, toStored } from "./values.js";
 
@@ -29,6 +29,19 @@ export class NextHost {
     this.#expireTime = expireTime;
   }
 
+  /**
+   * The cache for a handler that Next.js made for one request.
+   *
+   * @param {RequestContext} context that request's
+   */
+  within(context) {
+    return {
+      get: (key, ctx) => runInContext(context, () => this.get(key, ctx)),
+      set: (key, value, ctx) => runInContext(context, () => this.set(key, value, ctx)),
+      revalidateTag: (tags, durations) => runInContext(context, () => this.revalidateTag(tags, durations)),
+    };
+  }
+
   /** `CacheHandler.get`. An error in it would be the visitor's (next, `server/response-cache/index.js`): it is a miss instead. */
   async get(key, ctx) {
     try {
@@ -47,8 +60,8 @@ export class NextHost {
     const lease = entry?.lease ?? miss?.lease;
     if (lease) this.#take(context, this.#entryKey(key), lease, miss !== undefined);
     context.served = { entry, miss };
-    if (miss) return null;
     this.#readings.remember(key, context.served);
+    if (miss) return null;
     const value = fromStored(entry, body);
     if (value === undefined) return null;
     if (value !== null) this.#handedOut.add(value);

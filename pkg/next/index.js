@@ -6,7 +6,7 @@ import { checkedOptions, count, text } from "../options.js";
 import { pathOf } from "../paths.js";
 import { Build, moduleOfNext } from "./build.js";
 import { NextHost } from "./host.js";
-import { watchRequests } from "./requests.js";
+import { Requests } from "./requests.js";
 
 /** Next.js makes three handlers per request, and may load this module more than once: the process has one cache. */
 const HOST = Symbol.for("onegen.next");
@@ -30,7 +30,7 @@ export function cacheHandler(options = {}) {
     constructor(context) {
       const isBuild = process.env.NEXT_PHASE === "phase-production-build";
       // Neither what is being edited nor a build that may never be deployed belongs into the shared cache.
-      this.#cache = context.dev || isBuild ? nextItself(context) : started(options, context.serverDistDir);
+      this.#cache = context.dev || isBuild ? nextItself(context) : started(options, context.serverDistDir)?.forRequest(context._requestHeaders);
     }
 
     async get(key, ctx) {
@@ -82,13 +82,14 @@ function start(given, serverDistDir) {
   const { lifetimes, expireTime } = build;
   const shareLifetime = (key, lifetime) => lifetimes?.set(key.startsWith("/route-cache/") ? key : pathOf(key), lifetime);
   const next = new NextHost({ host, shareLifetime, expireTime });
-  watchRequests({
+  const requests = new Requests({
     engine,
     previewId: build.previewId,
     servedTo: (context, response) => next.servedTo(context, response),
     ended: (context, failed) => next.giveBack(context, failed).catch(() => {}),
   });
-  return next;
+  requests.watch();
+  return { forRequest: (headers = {}) => next.within(requests.contextFor(headers)) };
 }
 
 function environment(name, expected, holds) {

@@ -1,45 +1,99 @@
 // Requests to `next start`: each gets a context before Next.js sees it, and its response the headers that tell what was served.
 import { subscribe } from "node:diagnostics_channel";
-import { RequestContext, enterContext } from "../context.js";
+import { ServerResponse } from "node:http";
+import { RequestContext, currentContext, enterContext } from "../context.js";
 import { headersOf } from "../response-headers.js";
 
 /** What a handler may still do after the response before its leases are given back. */
 const IDLE_MS = 1000;
 const NO_CTX = { waitUntil() {} };
 
-/**
- * @param {object} parts
- * @param {import("../engine/engine.js").Engine} parts.engine
- * @param {string} parts.previewId what makes a request an on-demand regeneration
- * @param {(context: RequestContext, response: object) => object | undefined} parts.servedTo what a response is made of
- * @param {(context: RequestContext, failed: boolean) => void} parts.ended called when a response was sent whole
- */
-export function watchRequests({ engine, previewId, servedTo, ended }) {
-  subscribe("http.server.request.start", ({ request, response }) => {
+export class Requests {
+  #engine;
+  #previewId;
+  #servedTo;
+  #ended;
+  /** Contexts of requests that were under way before this was made: nothing leads to them but that there is one only. */
+  #early = new Set();
+
+  /**
+   * @param {object} parts
+   * @param {import("../engine/engine.js").Engine} parts.engine
+   * @param {string} parts.previewId what makes a request an on-demand regeneration
+   * @param {(context: RequestContext, response: object) => object | undefined} parts.servedTo what a response is made of
+   * @param {(context: RequestContext, failed: boolean) => void} parts.ended called when a response was sent whole
+   */
+  constructor({ engine, previewId, servedTo, ended }) {
+    this.#engine = engine;
+    this.#previewId = previewId;
+    this.#servedTo = servedTo;
+    this.#ended = ended;
+  }
+
+  watch() {
+    subscribe("http.server.request.start", ({ request, response }) => enterContext(this.#follow(request, response)));
+    for (const response of underWay()) {
+      const context = this.#follow(response.req, response);
+      this.#early.add(context);
+      response.once("close", () => this.#early.delete(context));
+    }
+  }
+
+  /**
+   * The context of the request that Next.js made a handler for. For `res.revalidate` it makes a request up that no server has
+   * seen, in the middle of another.
+   *
+   * @param {Record<string, string>} headers that request's
+   */
+  contextFor(headers) {
+    const onDemand = this.#isOnDemand(headers);
+    const context = currentContext() ?? (this.#early.size === 1 ? [...this.#early][0] : undefined);
+    if (context?.onDemand === onDemand) return context;
+    const madeUp = new RequestContext(undefined, undefined, NO_CTX);
+    madeUp.onDemand = onDemand;
+    return madeUp;
+  }
+
+  #follow(request, response) {
     const context = new RequestContext(request, undefined, NO_CTX);
     const { headers } = request;
     context.prefetch =
       headers.purpose === "prefetch" ||
       headers["next-router-prefetch"] !== undefined ||
       headers["next-router-segment-prefetch"] !== undefined;
-    context.onDemand = previewId !== undefined && headers["x-prerender-revalidate"] === previewId;
-    amendHead(engine, response, () => servedTo(context, response));
+    context.onDemand = this.#isOnDemand(headers);
+    this.#amendHead(context, response);
     // A client that went away has not ended the render that others may wait for.
-    response.once("finish", () => setTimeout(() => ended(context, response.statusCode >= 500), IDLE_MS).unref());
-    enterContext(context);
-  });
+    response.once("finish", () => setTimeout(() => this.#ended(context, response.statusCode >= 500), IDLE_MS).unref());
+    return context;
+  }
+
+  #isOnDemand(headers) {
+    return this.#previewId !== undefined && headers["x-prerender-revalidate"] === this.#previewId;
+  }
+
+  /** Every way to send a head ends in `writeHead`. */
+  #amendHead(context, response) {
+    const { writeHead } = response;
+    const engine = this.#engine;
+    const whatIsServed = () => this.#servedTo(context, response);
+    response.writeHead = function (...head) {
+      const served = response.headersSent ? undefined : whatIsServed();
+      if (served) {
+        const status = typeof head[0] === "number" ? head[0] : response.statusCode;
+        const given = { status, cacheControl: response.getHeader("cache-control") };
+        for (const [name, value] of Object.entries(headersOf(engine, served, given))) response.setHeader(name, value);
+      }
+      return writeHead.apply(this, head);
+    };
+  }
 }
 
-/** Every way to send a head ends in `writeHead`. */
-function amendHead(engine, response, whatIsServed) {
-  const { writeHead } = response;
-  response.writeHead = function (...head) {
-    const served = response.headersSent ? undefined : whatIsServed();
-    if (served) {
-      const status = typeof head[0] === "number" ? head[0] : response.statusCode;
-      const given = { status, cacheControl: response.getHeader("cache-control") };
-      for (const [name, value] of Object.entries(headersOf(engine, served, given))) response.setHeader(name, value);
-    }
-    return writeHead.apply(this, head);
-  };
+/**
+ * Responses that nothing was sent of yet. Next.js loads its handler while the first request waits; of requests that began before
+ * Node tells nothing but the sockets that are in use. Where it does not, their responses go without `Cache-Status`.
+ */
+function underWay() {
+  const responses = (process._getActiveHandles?.() ?? []).map((handle) => handle._httpMessage);
+  return responses.filter((response) => response instanceof ServerResponse && response.req && !response.headersSent);
 }

@@ -43,6 +43,7 @@ export class OpenNextHost {
     if (miss) {
       if (miss.lease) context.leases.set(this.#entryKey(key), miss.lease);
       context.served = { miss };
+      this.#readings.remember(key, context.served);
       return null;
     }
     context.served = { entry, kind, key };

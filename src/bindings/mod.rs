@@ -162,9 +162,9 @@ pub fn cache_status_of_entry(
 
 /// `Cache-Status` of a response that was rendered.
 #[wasm_bindgen]
-pub fn cache_status_of_render(renewed: bool, bypass: bool, detail: &str) -> String {
-    let served = match (bypass, renewed) {
-        (true, _) => Served::Bypass,
+pub fn cache_status_of_render(renewed: bool, collapsed: bool, detail: &str) -> String {
+    let served = match (collapsed, renewed) {
+        (true, _) => Served::Collapsed,
         (false, true) => Served::Renewed,
         (false, false) => Served::Miss,
     };
