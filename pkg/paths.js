@@ -1,10 +1,43 @@
-// From Next.js's keys to paths.
+// From Next.js's keys to paths, and to the names of its files.
+
+const ROUTE_CACHE = "/route-cache/";
+
+/**
+ * How Next.js names a page in keys and files: a first part `index` stands for the root (next, `shared/lib/page-path/normalize-page-path.js`).
+ *
+ * @param {string} path
+ */
+export function nameOf(path) {
+  if (path === "/") return "/index";
+  return /^\/index(\/|$)/.test(path) ? `/index${path}` : path;
+}
+
+/** The path of a page so named. @param {string} name */
+export function pathNamed(name) {
+  return name === "/index" ? "/" : name.replace(/^\/index(?=\/index(\/|$))/, "");
+}
+
+/** The name in a response's key. @param {string} key */
+export function nameIn(key) {
+  return key.startsWith(ROUTE_CACHE) ? key.slice(key.indexOf("/$/") + 2) : key;
+}
 
 /**
  * The path behind a response's key: `/route-cache/<kind>/<digest>/$<path>`, or before next 15.5.27 and 16.3.8 the path itself; either
  * way with `/index` for `/` (next, `server/lib/route-cache-key.js`).
  */
 export function pathOf(key) {
-  const path = key.startsWith("/route-cache/") ? key.slice(key.indexOf("/$/") + 2) : key;
-  return path.replace(/(?:\/index)?\/?$/, "") || "/";
+  return nameIn(key).replace(/(?:\/index)?\/?$/, "") || "/";
+}
+
+/**
+ * The tags by which `revalidatePath` may name the page behind a key: of a path that addresses encode, Next.js 16 names the encoded one,
+ * as the tags of pages of the App Router do; next 15.5 the one that it was given.
+ *
+ * @param {string} key
+ */
+export function pathTags(key) {
+  const path = pathOf(key);
+  const encoded = path.split("/").map(encodeURIComponent).join("/");
+  return [...new Set([path, encodeURI(path), encoded])].map((one) => `_N_T_${one}`);
 }

@@ -1,16 +1,23 @@
 // Next.js's calls of a `cacheHandler`, in a process of `next start`: between them and the engine's.
 import { RequestContext, currentContext, runInContext } from "../context.js";
+import { pathTags } from "../paths.js";
 import { Readings } from "../readings.js";
-import { fromStored, pathTag, toStored } from "./values.js";
+import { fromStored, toStored } from "./values.js";
 
 /** Leases in use; one whose render never ended is forgotten when so many newer ones are there. */
 const LEASES_HELD = 4096;
 const NO_CTX = { waitUntil() {} };
+/**
+ * After a miss Next.js would believe a build that found no such page, for ever (next, `server/lib/incremental-cache/index.js`). It renders
+ * what is expired, before 16.3 after the response.
+ */
+const expiredNotFound = () => ({ lastModified: -1, value: null });
 
 export class NextHost {
   #host;
   #shareLifetime;
   #expireTime;
+  #wasNotFound;
   /** Entry key → the lease under which this process renders it, and since when. */
   #leases = new Map();
   /** What identifies a value handed out when Next.js stores it again after a failed render. */
@@ -22,11 +29,13 @@ export class NextHost {
    * @param {import("../host.js").Host} parts.host
    * @param {(key: string, cacheControl: object) => void} parts.shareLifetime tells Next.js before 16.4 an entry's lifetime
    * @param {number} [parts.expireTime] the app's `expireTime`, in seconds
+   * @param {(key: string) => Promise<boolean>} [parts.wasNotFound] whether the build found that there is no such page
    */
-  constructor({ host, shareLifetime, expireTime }) {
+  constructor({ host, shareLifetime, expireTime, wasNotFound = async () => false }) {
     this.#host = host;
     this.#shareLifetime = shareLifetime;
     this.#expireTime = expireTime;
+    this.#wasNotFound = wasNotFound;
   }
 
   /**
@@ -58,10 +67,13 @@ export class NextHost {
     const read = { kind: "response", key, caller: isFallback ? "bystander" : "regenerator", seeded: true };
     const { entry, body, miss } = await this.#host.read(context, read);
     const lease = entry?.lease ?? miss?.lease;
-    if (lease) this.#take(context, this.#entryKey(key), lease, miss !== undefined);
-    context.served = { entry, miss };
-    this.#readings.remember(key, context.served);
-    if (miss) return null;
+    const isBelievedGone = miss !== undefined && (await this.#wasNotFound(key));
+    if (lease) this.#take(context, this.#entryKey(key), lease, miss !== undefined && !isBelievedGone);
+    const served = { entry, miss };
+    // The page that says that there is none is read after the one that is not there; a shell takes the place of its page.
+    if (context.served === undefined || isFallback) context.served = served;
+    this.#readings.remember(key, served);
+    if (miss) return isBelievedGone ? expiredNotFound() : null;
     const value = fromStored(entry, body);
     if (value === undefined) return null;
     if (value !== null) this.#handedOut.add(value);
@@ -73,12 +85,12 @@ export class NextHost {
   }
 
   /**
-   * An on-demand regeneration is asked for outside of any lease: the page's own tag tells processes with the page in memory that
+   * An on-demand regeneration is asked for outside of any lease: the page's own tags tell processes with the page in memory that
    * it was replaced, once (Next.js reads an entry once per request).
    */
   async #announce(context, key) {
-    const announced = await this.#host.invalidate(context, { tags: [pathTag(key)] });
-    if (!announced) throw unrecorded([pathTag(key)]);
+    const tags = pathTags(key);
+    if (!(await this.#host.invalidate(context, { tags }))) throw unrecorded(tags);
     // The render reads what is true after the invalidation.
     context.position = undefined;
   }
@@ -128,7 +140,8 @@ export class NextHost {
     // That durations are given says that entries may be served meanwhile, whatever they hold.
     const profile = durations && { expire_ms: durations.expire === undefined ? undefined : durations.expire * 1000 };
     const hard = durations?.expire === 0;
-    if (!(await this.#host.invalidate(contextOrNone(), { tags: all, profile: hard ? undefined : profile }))) throw unrecorded(all);
+    const recorded = await this.#host.invalidate(contextOrNone(), { tags: all, profile: hard ? undefined : profile });
+    if (!recorded) throw unrecorded(all);
   }
 
   /** What a response is made of: its request may have joined another's reading. */

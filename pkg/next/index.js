@@ -81,7 +81,7 @@ function start(given, serverDistDir) {
   const host = new Host({ engine, stores });
   const { lifetimes, expireTime } = build;
   const shareLifetime = (key, lifetime) => lifetimes?.set(key.startsWith("/route-cache/") ? key : pathOf(key), lifetime);
-  const next = new NextHost({ host, shareLifetime, expireTime });
+  const next = new NextHost({ host, shareLifetime, expireTime, wasNotFound: (key) => build.wasNotFound(key) });
   const requests = new Requests({
     engine,
     previewId: build.previewId,

@@ -24,9 +24,10 @@ export async function seedWorker(dist, { url, token, app = "app", onProgress = (
   const api = new Https({ url, token, headerBytes, readSeed: async () => undefined });
   const record = new Record(join(dist, "onegen-seeded.json"), `${new URL(url).origin} ${app} ${build.id}`);
   await record.load();
-  const keys = await build.keys();
+  const { paths } = build;
   const result = { uploaded: 0, present: 0, skipped: [] };
-  const upload = async (key) => {
+  const upload = async (path) => {
+    const key = await build.keyOf(path);
     if (record.has(key)) {
       result.present += 1;
       return;
@@ -44,17 +45,17 @@ export async function seedWorker(dist, { url, token, app = "app", onProgress = (
     await record.add(key);
   };
   let done = 0;
-  const queue = [...keys];
+  const queue = [...paths];
   const work = async () => {
-    for (let key = queue.shift(); key !== undefined; key = queue.shift()) {
-      await upload(key);
-      onProgress((done += 1), keys.length);
+    for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+      await upload(path);
+      onProgress((done += 1), paths.length);
     }
   };
   const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
   const failure = ends.find(({ status }) => status === "rejected");
   if (failure) {
-    throw new Error(`after ${done} of ${keys.length} entries the Onegen Worker at ${new URL(url).origin} ${failure.reason.message}: run it again, it goes on from there`);
+    throw new Error(`after ${done} of ${paths.length} entries the Onegen Worker at ${new URL(url).origin} ${failure.reason.message}: run it again, it goes on from there`);
   }
   await record.remove();
   return result;

@@ -1,7 +1,7 @@
 // Next.js's cache values as runs of bytes, and back: the same runs as OpenNext's values give, so that `next start` and Workers
 // read each other's entries.
 import { lifetime } from "../opennext/values.js";
-import { pathOf } from "../paths.js";
+import { pathTags } from "../paths.js";
 
 const encoder = new TextEncoder();
 const TAGS_HEADER = "x-next-cache-tags";
@@ -18,7 +18,7 @@ const SHAPES = { APP_PAGE: "app", APP_ROUTE: "route", PAGES: "page", REDIRECT: "
  */
 export function toStored(value, { key, tags, cacheControl }) {
   const limits = { revalidate: lifetime(cacheControl?.revalidate), expire: lifetime(cacheControl?.expire) };
-  if (value === null) return { shape: "not-found", parts: [], tags: [pathTag(key)], ...limits };
+  if (value === null) return { shape: "not-found", parts: [], tags: pathTags(key), ...limits };
   const { parts, rest } = split(value);
   return {
     shape: SHAPES[value.kind],
@@ -95,12 +95,7 @@ export function fromStored(entry, body) {
 
 /** Next.js tells the tags of pages and routes of the App Router in a header; the Pages Router's have none but their path. */
 function tagsOf({ kind, headers }, key) {
-  if (kind === "PAGES" || kind === "REDIRECT") return [pathTag(key)];
+  if (kind === "PAGES" || kind === "REDIRECT") return pathTags(key);
   const header = headers?.[TAGS_HEADER];
   return typeof header === "string" && header !== "" ? header.split(",") : [];
-}
-
-/** The tag by which `revalidatePath` names the page behind a key. */
-export function pathTag(key) {
-  return `_N_T_${pathOf(key)}`;
 }

@@ -346,9 +346,6 @@ impl Engine {
     }
 
     fn nothing_to_serve(&mut self, read: Read, now: Millis) -> Progress {
-        if read.caller == Caller::Bystander {
-            return self.read_miss(&read, "pass", None);
-        }
         let seeded = read.seeded && read.candidate.is_none() && !self.memos.of(&read.name).unseeded;
         if seeded {
             let effect = Effect::Seed { key: read.key.clone() };
@@ -387,6 +384,9 @@ impl Engine {
 
     /// Nobody here has anything to serve: render, or wait for whoever does.
     fn fill(&mut self, mut read: Read, now: Millis) -> Progress {
+        if read.caller == Caller::Bystander {
+            return self.read_miss(&read, "pass", None);
+        }
         let patience = self.patience(&read, now);
         let memo = self.memos.of(&read.name);
         if memo.uncacheable_until > now {

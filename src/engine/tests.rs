@@ -731,6 +731,16 @@ fn a_page_from_the_build_is_a_hit_on_its_first_visit() {
 }
 
 #[test]
+fn a_bystander_takes_a_page_from_the_build_too() {
+    let mut world = World::new();
+    seed(&mut world);
+    let (mut one, mut two) = (World::isolate(), World::isolate());
+    let read = |caller| read(caller, RequestContext::default());
+    assert_eq!(entry(world.call(&mut one, read(Caller::Bystander))).source, Source::Seed);
+    assert_eq!(entry(world.call(&mut two, read(Caller::Bystander))).source, Source::Kv);
+}
+
+#[test]
 fn a_seed_never_takes_the_place_of_something_newer() {
     let mut world = World::new();
     let (mut one, mut two) = (World::isolate(), World::isolate());

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 const stamps = new URL("../.build/stamps/", import.meta.url);
@@ -52,7 +52,13 @@ export async function copyTree(from, to) {
   await mkdir(to, { recursive: true });
   const wanted = await listFiles(from);
   const unwanted = (await listFiles(to)).filter((file) => !wanted.includes(file));
-  for (const file of unwanted) await rm(path.join(to, file));
+  for (const file of unwanted) {
+    await rm(path.join(to, file));
+    // An empty folder may mean something to a build, as `pages` does. One that is not empty stays.
+    for (let folder = path.dirname(file); folder !== "."; folder = path.dirname(folder)) {
+      if (!(await rmdir(path.join(to, folder)).then(() => true, () => false))) break;
+    }
+  }
   for (const file of wanted) await cp(path.join(from, file), path.join(to, file));
 }
 

@@ -103,6 +103,13 @@ const twoPortsVersionsFailed = scene("two_ports_versions_failed", {
 
 const crowd = (fleet, path) => fleet.crowd({ isolates: everyProcess(fleet), each: EACH, path });
 
+/** A visit of each process that is to know a page, all at once: pages are young then. */
+async function makeKnown(fleet, path, known) {
+  const visits = await fleet.crowd({ isolates: known, each: 1, path });
+  mustBe200(visits);
+  return visits;
+}
+
 /** Renders and versions that a stampede made, whichever are more. */
 async function stampede(fleet, path) {
   const before = fleet.probe.renders(path).length;
@@ -118,7 +125,7 @@ async function staleStampede(fleet, { known }) {
   const path = "/brief/stale";
   // A first render of some length, so that leases are longer than two hundred answers take.
   fleet.probe.behave(path, { delayMs: 3000 });
-  const [first] = await visitEach(fleet, path, known);
+  const [first] = await makeKnown(fleet, path, known);
   await sleep(2500);
   const before = fleet.probe.renders(path).length;
   fleet.probe.behave(path, { hold: true });
@@ -145,33 +152,42 @@ async function purgedStampede(fleet) {
   return { ...(await stampede(fleet, path)), first };
 }
 
-const FLEET = { processes: 8 };
+/** Pages may be used for longer than all stampedes before that of the expired page take. */
+const EXPIRE_S = 15;
+const FLEET = { processes: 8, env: { EXPIRE_SECONDS: String(EXPIRE_S) } };
 
-/** The first comes to processes that have not answered anything yet. */
+/** The first comes to processes that have not answered anything yet; the page of the last expires meanwhile. */
 async function everyStampede(fleet, { known }) {
   const neverBuilt = await stampede(fleet, "/brief/never-built");
-  return { neverBuilt, stale: await staleStampede(fleet, { known }), purged: await purgedStampede(fleet) };
+  const path = "/brief/expired";
+  const made = await makeKnown(fleet, path, known);
+  const [stale, purged] = [await staleStampede(fleet, { known }), await purgedStampede(fleet)];
+  await sleep(Math.max(...made.map(({ endedAt }) => endedAt)) + (EXPIRE_S + 1) * 1000 - Date.now());
+  return { neverBuilt, stale, purged, expired: { ...(await stampede(fleet, path)), first: made[0] } };
 }
 
+const gotTheFirst = ({ visits, first }) => visits.some((visit) => renderOf(visit) === renderOf(first));
+
 const fleetStampedeRenders = scene("fleet_stampede_renders", {
-  required: "1 render each: never built, stale, just purged",
+  required: "1 render each: never built, stale, expired, just purged",
   holds: (renders) => renders === 1,
   limitMs: 240_000,
   alone: true,
   run: (context) =>
-    withOnegen(context, FLEET, async (fleet) => {
-      // The other half of the processes get to know the page when it is stale.
-      const { neverBuilt, stale, purged } = await everyStampede(fleet, { known: [0, 1, 2, 3] });
+    withOnegen(context, { variant: "onegen-expire", ...FLEET }, async (fleet) => {
+      // The other half of the processes get to know a page when it is stale, or expired.
+      const { neverBuilt, stale, expired, purged } = await everyStampede(fleet, { known: [0, 1, 2, 3] });
       if (stale.visits.some((visit) => renderOf(visit) !== renderOf(stale.first))) throw new Error("a visitor of the stale page got another one");
-      if (purged.visits.some((visit) => renderOf(visit) === renderOf(purged.first))) throw new Error("a visitor got the page that was gone");
-      return Math.max(neverBuilt.worst, stale.worst, purged.worst);
+      if (gotTheFirst(expired)) throw new Error("a visitor got the page that had expired");
+      if (gotTheFirst(purged)) throw new Error("a visitor got the page that was gone");
+      return Math.max(neverBuilt.worst, stale.worst, expired.worst, purged.worst);
     }),
   controlName: NEXT_ITSELF,
   control: (context) =>
-    withNextItself(context, FLEET, async (fleet) => {
+    withNextItself(context, { variant: "next-expire", ...FLEET }, async (fleet) => {
       // A process that does not know the page would make its visitors wait.
-      const { neverBuilt, stale, purged } = await everyStampede(fleet, { known: everyProcess(fleet) });
-      return Math.min(neverBuilt.worst, stale.worst, purged.worst);
+      const { neverBuilt, stale, expired, purged } = await everyStampede(fleet, { known: everyProcess(fleet) });
+      return Math.min(neverBuilt.worst, stale.worst, expired.worst, purged.worst);
     }),
 });
 

@@ -1,9 +1,10 @@
 // `make evidence`: every scene; `--only a,b` plays those alone.
 import { runScenesAndExit } from "../harness/scenes.mjs";
 import { scenes as api } from "./api.mjs";
+import { scenes as deployments } from "./deployments.mjs";
 import { scenes as faults } from "./faults.mjs";
 import { scenes as fleet } from "./fleet.mjs";
 import { scenes as limits } from "./limits.mjs";
 import { scenes as oneRegeneration } from "./one-regeneration.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...limits, ...api]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...deployments, ...limits, ...api]);

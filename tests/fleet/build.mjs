@@ -34,17 +34,15 @@ export async function buildFleet(name) {
   // Of Onegen a build holds nothing, unless it is standalone: processes load what is installed.
   const inputs = hash(source.installed, files, env, args, await hashTree(app), standalone && (await hashTree(pkg)));
   await stage(`fleet ${name}`, image, inputs, async () => {
-    await layFiles(source.app, { ...source.files, ...files });
-    const dotNext = path.join(source.app, ".next");
-    await rm(dotNext, { recursive: true, force: true });
-    await run(source.app, { NEXT_TELEMETRY_DISABLED: "1", ...env }, process.execPath, "node_modules/next/dist/bin/next", "build", ...args);
+    await rm(source.dotNext, { recursive: true, force: true });
+    await nextBuild(source, files, env, args);
     if (standalone) {
-      await copyBuild(path.join(dotNext, "standalone"), image);
-      await copyBuild(path.join(dotNext, "static"), path.join(image, ".next/static"));
+      await copyBuild(path.join(source.dotNext, "standalone"), image);
+      await copyBuild(path.join(source.dotNext, "static"), path.join(image, ".next/static"));
       return;
     }
     // For the next build; a fleet of eight would copy it eight times.
-    for (const cache of ["turbopack", "webpack"]) await rm(path.join(dotNext, "cache", cache), { recursive: true, force: true });
+    for (const cache of ["turbopack", "webpack"]) await rm(path.join(source.dotNext, "cache", cache), { recursive: true, force: true });
     await mkdir(image, { recursive: true });
     for (const file of new Set([...imageFiles, ...Object.keys(files)])) await copyBuild(path.join(source.app, file), path.join(image, file));
     await symlink(path.join(source.app, "node_modules"), path.join(image, "node_modules"));
@@ -53,9 +51,30 @@ export async function buildFleet(name) {
 
 const sourceFolder = (version) => path.join(output, version === undefined ? "source" : `source-${version}`, "examples/fleet-app");
 
+/**
+ * Builds a variant several times, each time over what the build before left, and keeps nothing of it. Rejects when a build fails.
+ *
+ * @param {string} name
+ * @param {{ files: Record<string, string>, envs: Record<string, string>[] }} options `files` lie over the variant's own; each build
+ *   gets one of `envs`
+ */
+export async function buildInVain(name, { files, envs }) {
+  const { version, files: own } = variants[name];
+  const source = await sourceOf(version);
+  await rm(source.dotNext, { recursive: true, force: true });
+  for (const env of envs) await nextBuild(source, { ...own, ...files }, env);
+  await rm(source.dotNext, { recursive: true });
+}
+
+async function nextBuild(source, files, env, args = []) {
+  await layFiles(source.app, { ...source.files, ...files });
+  await run(source.app, { NEXT_TELEMETRY_DISABLED: "1", ...env }, process.execPath, "node_modules/next/dist/bin/next", "build", ...args);
+}
+
 /** The app with a version of Next.js installed: `version` is a folder of `versions/`, undefined stands for the app's own. */
 async function sourceOf(version) {
-  const source = { app: sourceFolder(version) };
+  const folder = sourceFolder(version);
+  const source = { app: folder, dotNext: path.join(folder, ".next") };
   await copyTree(app, source.app);
   await copyTree(pkg, path.join(source.app, "../../pkg"));
   source.files = { "app.config.mjs": await readFile(path.join(app, "next.config.mjs"), "utf8"), ...(await manifestsOf(version)) };

@@ -14,6 +14,7 @@ import { FleetMember } from "./member.mjs";
  * @property {string} [url] Where the Onegen Worker is.
  * @property {string} [token] What opens it.
  * @property {Record<string, string>} [env] More of their environment.
+ * @property {(folder: string) => Promise<void>} [amend] Changes each copy of the build before a process starts over it.
  * @property {string} [node] The Node that runs them: by default the one that npm installed for the tests, else `systemNode()`.
  */
 
@@ -55,7 +56,7 @@ class Fleet extends Visited {
 
   /** Starts them all, one after the other: no more than one keeps the machine busy. */
   async start() {
-    const { variant, url, token, env, node = npmNode() } = this.#options;
+    const { variant, url, token, env, amend, node = npmNode() } = this.#options;
     const image = imageOf(variant);
     if (!existsSync(image.folder)) throw new Error(`${image.folder} is missing: "node tests/fleet/build.mjs" makes it.`);
     for (let index = 0; index < this.isolates; index += 1) {
@@ -64,6 +65,7 @@ class Fleet extends Visited {
         name,
         image,
         folder: path.join(this.storage, name),
+        amend,
         node,
         env: {
           PATH: process.env.PATH,

@@ -22,6 +22,7 @@ export class FleetMember {
    * @param {string} options.name
    * @param {{ folder: string, command: string }} options.image what it starts from, and how: see `imageOf`
    * @param {string} options.folder where its own copy is
+   * @param {(folder: string) => Promise<void>} [options.amend] changes each copy before a process starts over it
    * @param {string} options.node
    * @param {Record<string, string>} options.env
    * @param {(line: object) => void} options.onLog
@@ -82,10 +83,11 @@ export class FleetMember {
 
   /** `next dev` works on the sources themselves: what is installed beside them must not lie outside. */
   async #copy() {
-    const { image, folder } = this.#options;
+    const { image, folder, amend } = this.#options;
     if (image.command === "dev") return image.folder;
     await rm(folder, { recursive: true, force: true });
     await cp(image.folder, folder, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    await amend?.(folder);
     return folder;
   }
 

@@ -3,6 +3,10 @@
 // A variant's `files` lie over the app's own; `next.config.mjs` stands beside as `app.config.mjs` for those that extend it. `args` are
 // for `next build`; of a `standalone` variant the image is what Next.js puts together itself; `dev` is not built at all.
 
+import { readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
 /** Next.js in its newest releases beside the app's own (its package.json): folders of `versions/`. */
 export const otherVersions = ["15.5", "16.2", "16.3"];
 
@@ -11,14 +15,15 @@ const ownCache = { "next.config.mjs": "export default { turbopack: { root: impor
 /** Next.js's own cache, in this folder of `versions/` or in the app's own version. */
 const nextItself = (version) => ({ version, files: ownCache });
 
-const extended = (more) => `import config from "./app.config.mjs";\n\nexport default { ...config, ...${JSON.stringify(more)} };\n`;
+/** The app's own configuration, and more. @param {string} more source of it */
+export const extended = (more) => `import config from "./app.config.mjs";\n\nexport default { ...config, ${more} };\n`;
 
-/** How long a page of the `-expire` variants may be used. */
+/** How long a page of the `-expire` variants may be used, where the environment of a process does not say otherwise. */
 export const EXPIRE_SECONDS = 8;
 
-const shortExpire = (version) => ({ version, files: { "next.config.mjs": extended({ expireTime: EXPIRE_SECONDS }) } });
+const expireTime = `expireTime: Number(process.env.EXPIRE_SECONDS ?? ${EXPIRE_SECONDS})`;
 
-const onOtherVersions = (name, variantOf) => Object.fromEntries(otherVersions.map((version) => [`${name}-${version}`, variantOf(version)]));
+const shortExpire = (version) => ({ version, files: { "next.config.mjs": extended(expireTime) } });
 
 /** The same in CommonJS, which a package of type "module" could not hold. */
 const commonJs = {
@@ -26,16 +31,64 @@ const commonJs = {
   "next.config.js": `module.exports = { cacheHandler: require.resolve("onegen/next"), cacheMaxMemorySize: 0 };\n`,
 };
 
+const standalone = { files: { "next.config.mjs": extended(`output: "standalone"`) }, standalone: true };
+
+/** Every page tells which build made it. Next.js makes the build id a constant where there is a deployment id. */
+const build = (name) => ({
+  files: {
+    "next.config.mjs": extended(`deploymentId: "deployment-${name}", env: { BUILD_NAME: "${name}" }`),
+    "app/layout.jsx": layout("data-build={process.env.BUILD_NAME}"),
+  },
+});
+
+/** Which app it is the environment of a process says, and every page that was rendered there tells. */
+const appOfItsOwn = {
+  files: {
+    "onegen.mjs": `import { cacheHandler } from "onegen/next";\n\nexport default cacheHandler({ app: process.env.APP_ID });\n`,
+    "next.config.mjs": extended(`cacheHandler: new URL("onegen.mjs", import.meta.url).pathname`),
+    "app/layout.jsx": layout("data-app={process.env.APP_NAME}"),
+  },
+};
+
+function layout(attribute) {
+  return `export default function Layout({ children }) {
+  return (
+    <html lang="en" ${attribute}>
+      <body>{children}</body>
+    </html>
+  );
+}
+`;
+}
+
+/** A page or route of every kind that Next.js renders ahead: the files of this folder, laid over the app's. */
+const prerendered = filesBelow("prerendered");
+
+function filesBelow(name) {
+  const folder = new URL(`${name}/`, import.meta.url);
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = found.map((entry) => path.join(entry.parentPath, entry.name));
+  return Object.fromEntries(files.map((file) => [path.relative(fileURLToPath(folder), file), readFileSync(file, "utf8")]));
+}
+
+const onOtherVersions = (name, variantOf) => Object.fromEntries(otherVersions.map((version) => [`${name}-${version}`, variantOf(version)]));
+
 export const variants = {
   onegen: {},
   next: nextItself(),
   ...onOtherVersions("onegen", (version) => ({ version })),
   ...onOtherVersions("next", nextItself),
   "onegen-commonjs-webpack": { files: commonJs, args: ["--webpack"] },
-  "onegen-standalone": { files: { "next.config.mjs": extended({ output: "standalone" }) }, standalone: true },
-  "onegen-standalone-webpack": { files: { "next.config.mjs": extended({ output: "standalone" }) }, args: ["--webpack"], standalone: true },
+  "onegen-standalone": standalone,
+  "onegen-standalone-webpack": { ...standalone, args: ["--webpack"] },
   "onegen-dev": { dev: true },
   "onegen-expire": shortExpire(),
   ...onOtherVersions("onegen-expire", shortExpire),
-  "next-expire": { files: { "next.config.mjs": `export default { turbopack: { root: import.meta.dirname }, expireTime: ${EXPIRE_SECONDS} };\n` } },
+  "next-expire": { files: { "next.config.mjs": `export default { turbopack: { root: import.meta.dirname }, ${expireTime} };\n` } },
+  "onegen-build-a": build("a"),
+  "onegen-build-b": build("b"),
+  "onegen-app": appOfItsOwn,
+  "onegen-prerendered": { files: prerendered },
+  "next-prerendered": { files: { ...prerendered, ...ownCache } },
+  ...onOtherVersions("onegen-prerendered", (version) => ({ version, files: prerendered })),
 };

@@ -116,6 +116,15 @@ test("what is past its expire is a miss", async () => {
   assert.equal(await newProcess().get(KEY, PAGE), null);
 });
 
+test("of a page that the build did not find a miss is told as expired: Next.js would believe the build for ever", async () => {
+  const host = new Host({ engine: new Engine({}, "build", "secret"), stores });
+  const server = new NextHost({ host, shareLifetime() {}, wasNotFound: async (key) => key === KEY });
+  assert.deepEqual(await server.get(KEY, { kind: "PAGES" }), { lastModified: -1, value: null });
+  await server.set(KEY, null, { cacheControl: { revalidate: 60, expire: 600 } });
+  assert.equal((await server.get(KEY, { kind: "PAGES" })).lastModified, NOW);
+  assert.equal(await server.get("/another", { kind: "PAGES" }), null);
+});
+
 test("a render that failed is given back, and the entry stays as old as it is", async () => {
   const server = newProcess();
   await rendered(server);
@@ -192,6 +201,24 @@ test("a tag ends entries at once; with durations it lets them be served for as l
 test("an invalidation that could not be recorded is reported to whoever asked for it", async () => {
   stores.answers = false;
   await assert.rejects(newProcess().revalidateTag(["posts"]), /invalidation of posts could not be recorded/);
+});
+
+test("who reads while an invalidation of the entry's tags is under way waits for it, and nobody else does", async () => {
+  const server = newProcess();
+  await rendered(server);
+  let record;
+  stores.append = () => new Promise((resolve) => (record = (rows) => resolve({ from: 0, head: { epoch: 1, number: rows.length }, floor: 0, rows })));
+  const other = server.revalidateTag(["other"]);
+  assert.deepEqual((await server.get(KEY, PAGE)).value, page());
+  record([]);
+  await other;
+
+  const posts = server.revalidateTag(["posts"]);
+  const read = server.get(KEY, PAGE);
+  await Promise.race([read.then(() => assert.fail("it was answered")), new Promise(setImmediate)]);
+  record([{ tag: "posts", hard: 1, soft: 0 }]);
+  assert.equal(await read, null);
+  await posts;
 });
 
 test("fetched data is stored with its tags, and its age is for Next.js to judge", async () => {
