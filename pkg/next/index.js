@@ -29,8 +29,10 @@ export function cacheHandler(options = {}) {
 
     constructor(context) {
       const isBuild = process.env.NEXT_PHASE === "phase-production-build";
+      // The worker of `next dev` that looks for static paths says that it is none (next 16.4, `server/dev/static-paths-worker.js`).
+      const isDev = context.dev || process.env.NODE_ENV === "development";
       // Neither what is being edited nor a build that may never be deployed belongs into the shared cache.
-      this.#cache = context.dev || isBuild ? nextItself(context) : started(options, context.serverDistDir)?.forRequest(context._requestHeaders);
+      this.#cache = isDev || isBuild ? nextItself(context) : started(options, context.serverDistDir)?.forRequest(context._requestHeaders);
     }
 
     async get(key, ctx) {
