@@ -19,14 +19,22 @@ export class RequestContext {
   carried;
   prefetch = false;
   onDemand = false;
+  /** What was found under a key instead of a page: that there is none. */
+  notFound;
+  /** Whether it is an on-demand regeneration of which nobody else has heard yet. */
+  announces = false;
   /** Milliseconds spent waiting for renders of others. */
   waited = 0;
   /** Leases that this request has to use up or give back: entry key → lease. */
   leases = new Map();
+  /** Of those, the leases for pages of the Pages Router. */
+  pagesLeases = new Set();
   /** Keys that this request has just found absent from KV. */
   absent = new Set();
-  /** What the response is made of: the last response entry read, or why there was none. */
+  /** What the response is made of: the entry read for it, or why there was none. */
   served;
+  /** Next.js's key of that. */
+  servedKey;
   /** Whether a regeneration of what was served has been seen to. */
   refreshed = false;
   /** Ledger positions of data entries handed out, by the time that identifies them to the host. */
@@ -95,6 +103,21 @@ export class RequestContext {
     });
     while (waiting && this.#pending.size > 0) await Promise.race([Promise.all(this.#pending), limit]);
     clearTimeout(timer);
+  }
+
+  /**
+   * Keeps what was read for the response. The page that says that there is none is read after the one that is not there; a shell
+   * takes the place of its page.
+   */
+  serve(key, served, isShell = false) {
+    this.servedKey ??= key;
+    if (key === this.servedKey || isShell) this.served = served;
+  }
+
+  /** Why a lease is given back. With `fallback: true` a page of the Pages Router may be answered with its shell instead. */
+  reasonOf(lease, failed) {
+    if (failed) return "failed";
+    return this.pagesLeases.has(lease) ? "unused" : "not_stored";
   }
 
   /** The context as the engine takes it. */

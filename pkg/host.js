@@ -162,7 +162,7 @@ export class Host {
     return done;
   }
 
-  /** Gives a lease back. `reason` is "failed" or "not_stored". */
+  /** Gives a lease back. `reason` is "failed", "not_stored" or "unused". */
   release(context, { entryKey, lease, reason }) {
     return this.#run({ release: { entry_key: entryKey, lease, reason } }, context, {});
   }

@@ -41,3 +41,20 @@ export function pathTags(key) {
   const encoded = path.split("/").map(encodeURIComponent).join("/");
   return [...new Set([path, encodeURI(path), encoded])].map((one) => `_N_T_${one}`);
 }
+
+/** Whether a key is of a page of the Pages Router; older keys do not tell. */
+export function isOfPagesRouter(key) {
+  return key.startsWith("/route-cache/PAGES/");
+}
+
+/** Whether a key, read in the same request as that of a page, is of the shell of the page's route. */
+export function isShellOf(key, page) {
+  const routeOf = (any) => any.slice(0, any.indexOf("/$/"));
+  return isOfPagesRouter(page) && key !== page && routeOf(key) === routeOf(page);
+}
+
+/** The path of the page whose data a path is (`/_next/data/<build>/<page>.json`), or the path itself. */
+export function pageOf(pathname) {
+  const [, page] = /\/_next\/data\/[^/]+(\/.+)\.json$/.exec(pathname) ?? [];
+  return page === undefined ? pathname : pathOf(page);
+}

@@ -1,15 +1,19 @@
 // Who was served what, where Next.js reads an entry once for all requests that ask at the same time: only the first one's context
 // knows of it, and that one may be a prefetch.
-import { pathOf } from "./paths.js";
+import { pageOf, pathOf } from "./paths.js";
 
 /** Pages whose last reading is remembered. */
 const HELD = 1024;
+/** Why there is none for who passes misses on: the engine's word. */
+const PASSED_ON = "pass";
 
 export class Readings {
   #served = new Map();
 
   /** @param {string} key Next.js's @param {object} served what was read for it */
   remember(key, served) {
+    // Who renders behind it has more to tell.
+    if (served.miss?.reason === PASSED_ON) return;
     const path = pathOf(key);
     this.#served.delete(path);
     this.#served.set(path, served);
@@ -17,12 +21,22 @@ export class Readings {
   }
 
   /**
-   * What a request that joined another's reading was served, if anything.
+   * What a response is made of: what its own request read for the page that was asked for, else what another did whose reading it
+   * joined. Then what it read itself, if anything, stands in for the page, as a 404's page does, or was asked for by another path.
+   *
+   * @param {import("./context.js").RequestContext} context the request's
    * @param {string} pathname the request's
    * @param {string | null | undefined} nextCache the response's `x-nextjs-cache`, which tells whether an entry was served
    */
-  joined(pathname, nextCache) {
-    const served = this.#served.get(pathname) ?? this.#served.get(decoded(pathname));
+  servedTo({ served, servedKey }, pathname, nextCache) {
+    const page = pageOf(pathname);
+    const paths = [page, decoded(page)];
+    const isOwn = served && served.miss?.reason !== PASSED_ON && paths.includes(pathOf(servedKey));
+    return isOwn ? served : (this.#joined(paths, nextCache) ?? served);
+  }
+
+  #joined(paths, nextCache) {
+    const [served] = paths.map((path) => this.#served.get(path)).filter(Boolean);
     if (/^(HIT|STALE)$/.test(nextCache ?? "")) return served?.entry && served;
     if (/^(MISS|REVALIDATED)$/.test(nextCache ?? "")) return served?.miss && { ...served, collapsed: true };
     return undefined;

@@ -15,7 +15,8 @@ export function headersOf(engine, { entry, miss, collapsed = false }, { status, 
   const told = {
     "cache-status": engine.call("cache_status_of_entry", how, revalidate, expire, age, entry.generation, entry.source),
   };
-  // Next.js's own for what it caches, and OpenNext's, tell `s-maxage`; any other is the page's, or is for one visitor.
-  if ((cacheControl && !/s-maxage/.test(cacheControl)) || status >= 400) return told;
+  // Next.js's own for what it caches, and OpenNext's, tell `s-maxage`; any other is the page's, or is for one visitor. An error
+  // without any is the host's.
+  if (cacheControl ? !/s-maxage/.test(cacheControl) : status >= 500) return told;
   return { ...told, "cache-control": entry.brief ? "s-maxage=1" : engine.call("cache_control", revalidate, expire, age, stale) };
 }

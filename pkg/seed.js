@@ -39,7 +39,7 @@ export async function seedAssets(app) {
         skipped.push({ key, reason: "the build's prerender manifest names no lifetime for it" });
         continue;
       }
-      const seed = frame(await readJson(file), lifetime, builtAt);
+      const seed = frame(pagesShell(await readJson(file)), key, lifetime, builtAt);
       await writeFile(join(folder, `${await digest(key)}.bin`), seed);
       written += 1;
     }
@@ -47,8 +47,15 @@ export async function seedAssets(app) {
   return { written, skipped, target };
 }
 
-function frame(value, { revalidate, expire }, builtAt) {
-  const { shape, parts, tags, ...stored } = toStored({ ...value, revalidate }, "cache");
+/** OpenNext's build takes the shell of a page of the Pages Router (`fallback: true`) for a page of the App Router. */
+function pagesShell(value) {
+  const { owner, isFallback } = value.meta?.routeCache ?? {};
+  if (owner?.kind !== "PAGES" || !isFallback) return value;
+  return { type: "page", html: value.html, json: {} };
+}
+
+function frame(value, key, { revalidate, expire }, builtAt) {
+  const { shape, parts, tags, ...stored } = toStored({ ...value, revalidate }, "cache", key);
   const header = core.entry_header({
     g: 0,
     c: Math.floor(builtAt),

@@ -91,6 +91,8 @@ pub enum AbandonReason {
     Failed,
     /// The render ended well, but its result is not to be stored.
     NotStored,
+    /// Nothing was rendered: it turned out that the caller answers with something else.
+    Unused,
 }
 
 /// Why a caller is told to serve what it has.
@@ -456,6 +458,7 @@ impl Route {
                 self.not_stored = self.not_stored.saturating_add(1);
                 self.uncacheable_until = now.after(pause);
             }
+            AbandonReason::Unused => {}
         }
         Outcome { answer: Answer::Done, effects: vec![Effect::Wake] }
     }

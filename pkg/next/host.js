@@ -61,7 +61,7 @@ export class NextHost {
     }
   }
 
-  async #response(key, { isFallback }) {
+  async #response(key, { kind, isFallback }) {
     const context = contextOrNone();
     if (context.onDemand) await this.#announce(context, key);
     const read = { kind: "response", key, caller: isFallback ? "bystander" : "regenerator", seeded: true };
@@ -69,17 +69,18 @@ export class NextHost {
     const lease = entry?.lease ?? miss?.lease;
     const isBelievedGone = miss !== undefined && (await this.#wasNotFound(key));
     if (lease) this.#take(context, this.#entryKey(key), lease, miss !== undefined && !isBelievedGone);
+    if (lease && miss && kind === "PAGES") context.pagesLeases.add(lease);
     const served = { entry, miss };
-    // The page that says that there is none is read after the one that is not there; a shell takes the place of its page.
-    if (context.served === undefined || isFallback) context.served = served;
+    context.serve(key, served, isFallback);
     this.#readings.remember(key, served);
     if (miss) return isBelievedGone ? expiredNotFound() : null;
     const value = fromStored(entry, body);
     if (value === undefined) return null;
-    if (value !== null) this.#handedOut.add(value);
     // An entry that only passes by may be made anew by whoever renders behind it.
     const regenerate = entry.regenerate || (isFallback === true && entry.stale);
     const { lastModified, cacheControl } = verdict(entry, regenerate);
+    if (value !== null) this.#handedOut.add(value);
+    else if (lease) this.#leases.get(this.#entryKey(key)).toldOfNone = cacheControl;
     this.#shareLifetime(key, cacheControl);
     return { lastModified, cacheControl, value };
   }
@@ -118,9 +119,9 @@ export class NextHost {
       return;
     }
     const entryKey = this.#entryKey(key);
-    const { lease, since } = this.#leases.get(entryKey) ?? {};
+    const { lease, since, toldOfNone } = this.#leases.get(entryKey) ?? {};
     this.#leases.delete(entryKey);
-    if (value !== null && this.#handedOut.has(value)) {
+    if (value === null ? isRetained(ctx.cacheControl, toldOfNone) : this.#handedOut.has(value)) {
       // A render failed, and Next.js stores again what it was given: the entry stays as it is, as old as it is.
       if (lease) await this.#host.release(context, { entryKey, lease, reason: "failed" });
       return;
@@ -147,7 +148,7 @@ export class NextHost {
   /** What a response is made of: its request may have joined another's reading. */
   servedTo(context, response) {
     const [pathname] = context.request.url.split("?");
-    return context.served ?? this.#readings.joined(pathname, response.getHeader("x-nextjs-cache"));
+    return this.#readings.servedTo(context, pathname, response.getHeader("x-nextjs-cache"));
   }
 
   /** Gives back what a request was to render and did not store. */
@@ -155,8 +156,13 @@ export class NextHost {
     for (const [entryKey, lease] of context.leases) {
       if (this.#leases.get(entryKey)?.lease !== lease) continue;
       this.#leases.delete(entryKey);
-      await this.#host.release(context, { entryKey, lease, reason: failed ? "failed" : "not_stored" });
+      await this.#host.release(context, { entryKey, lease, reason: context.reasonOf(lease, failed) });
     }
+  }
+
+  /** A page of the Pages Router is stored before it is sent, so what is sent without was its shell: nobody need wait for it. */
+  async giveBackShell(context) {
+    if (context.pagesLeases.size > 0) await this.giveBack(context, false);
   }
 
   /** A lease to regenerate is used after the response: only one to render at once can be given back with it. */
@@ -187,6 +193,17 @@ function verdict({ stale, revalidate, expire, created_at }, regenerate) {
   if (stale) return { lastModified: now, cacheControl: { revalidate: 1, expire: usable && Math.max(usable, 2) } };
   const fresh = Math.min(left(revalidate) ?? Infinity, usable ?? Infinity);
   return { lastModified: now, cacheControl: { revalidate: fresh === Infinity ? false : fresh, expire: usable } };
+}
+
+/**
+ * Whether Next.js stores a 404 again because a render failed. There is no object to know it by, but the lifetime that Next.js then
+ * makes of the one it was told (next, `server/response-cache/index.js`); no render ends with that one's odd `expire`.
+ */
+function isRetained({ revalidate, expire } = {}, told) {
+  if (told === undefined) return false;
+  const [shortest, longest] = [3, 30];
+  const again = Math.min(Math.max(told.revalidate, shortest), longest);
+  return revalidate === again && expire === (told.expire === undefined ? undefined : Math.max(again + 3, told.expire));
 }
 
 const unrecorded = (tags) =>

@@ -88,6 +88,9 @@ function start(given, serverDistDir) {
     engine,
     previewId: build.previewId,
     servedTo: (context, response) => next.servedTo(context, response),
+    sent: (context, failed) => {
+      if (!failed) next.giveBackShell(context).catch(() => {});
+    },
     ended: (context, failed) => next.giveBack(context, failed).catch(() => {}),
   });
   requests.watch();

@@ -12,6 +12,7 @@ export class Requests {
   #engine;
   #previewId;
   #servedTo;
+  #sent;
   #ended;
   /** Contexts of requests that were under way before this was made: nothing leads to them but that there is one only. */
   #early = new Set();
@@ -21,12 +22,14 @@ export class Requests {
    * @param {import("../engine/engine.js").Engine} parts.engine
    * @param {string} parts.previewId what makes a request an on-demand regeneration
    * @param {(context: RequestContext, response: object) => object | undefined} parts.servedTo what a response is made of
-   * @param {(context: RequestContext, failed: boolean) => void} parts.ended called when a response was sent whole
+   * @param {(context: RequestContext, failed: boolean) => void} parts.sent called when a response was sent whole
+   * @param {(context: RequestContext, failed: boolean) => void} parts.ended called a while later
    */
-  constructor({ engine, previewId, servedTo, ended }) {
+  constructor({ engine, previewId, servedTo, sent, ended }) {
     this.#engine = engine;
     this.#previewId = previewId;
     this.#servedTo = servedTo;
+    this.#sent = sent;
     this.#ended = ended;
   }
 
@@ -64,7 +67,11 @@ export class Requests {
     context.onDemand = this.#isOnDemand(headers);
     this.#amendHead(context, response);
     // A client that went away has not ended the render that others may wait for.
-    response.once("finish", () => setTimeout(() => this.#ended(context, response.statusCode >= 500), IDLE_MS).unref());
+    response.once("finish", () => {
+      const failed = response.statusCode >= 500;
+      this.#sent(context, failed);
+      setTimeout(() => this.#ended(context, failed), IDLE_MS).unref();
+    });
     return context;
   }
 

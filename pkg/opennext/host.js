@@ -1,9 +1,12 @@
 // OpenNext's overrides, as the entry Worker does them: between OpenNext's calls and the engine's.
 import { RequestContext, currentContext } from "../context.js";
+import { isOfPagesRouter, isShellOf, pathTags } from "../paths.js";
 import { Readings } from "../readings.js";
 import { fromStored, toStored } from "./values.js";
 
 const KINDS = { cache: "response", fetch: "data", composable: "use_cache" };
+/** The shape of a page of the Pages Router that is not there. */
+const NOT_FOUND = "not-found";
 const BEFORE_EVERYTHING = { epoch: 0, number: 0 };
 /** How long a publication waits for the response's headers, which alone tell a page's `expire`. */
 const RESPONSE_LIMIT_MS = 1000;
@@ -32,6 +35,7 @@ export class OpenNextHost {
   async get(key, cacheType) {
     const context = contextOrNone();
     const kind = KINDS[cacheType ?? "cache"];
+    if (context.announces && cacheType === "cache") await this.#announce(context, key);
     const read = {
       kind,
       key,
@@ -42,24 +46,53 @@ export class OpenNextHost {
     if (kind !== "response") return miss ? null : this.#dataEntry(context, entry, body);
     if (miss) {
       if (miss.lease) context.leases.set(this.#entryKey(key), miss.lease);
-      context.served = { miss };
-      this.#readings.remember(key, context.served);
+      if (miss.lease && isOfPagesRouter(key)) context.pagesLeases.add(miss.lease);
+      this.#serve(context, key, { miss });
       return null;
     }
-    context.served = { entry, kind, key };
-    this.#readings.remember(key, context.served);
-    return this.#responseEntry(entry, body, cacheType);
+    if (entry.shape === NOT_FOUND) return this.#notFound(context, key, entry);
+    const value = this.#responseEntry(entry, body, cacheType);
+    if (value === null) return null;
+    this.#serve(context, key, { entry, kind, key });
+    return value;
+  }
+
+  #serve(context, key, served) {
+    context.serve(key, served, context.servedKey !== undefined && isShellOf(key, context.servedKey));
+    this.#readings.remember(key, served);
+  }
+
+  /**
+   * An on-demand regeneration (`res.revalidate`) is asked for outside of any lease: the page's own tags tell isolates with the
+   * page in memory that it was replaced, once.
+   */
+  async #announce(context, key) {
+    context.announces = false;
+    const tags = pathTags(key);
+    if (!(await this.#host.invalidate(context, { tags }))) this.#sayUnrecorded(tags);
+    // The render reads what is true after the invalidation.
+    context.position = undefined;
+  }
+
+  /** OpenNext takes no cached 404 of the Pages Router (its `adapters/cache.js`): what there is of it is kept for who does. */
+  #notFound(context, key, entry) {
+    this.#serve(context, key, { miss: { reason: "tombstone", renewed: entry.stale, expire: entry.expire } });
+    context.notFound = { key, entry };
+    return null;
   }
 
   /** Lets a request that joined another's reading know what it was served. @returns {boolean} whether it did */
   join(context, { headers }) {
-    if (context.served) return false;
-    context.served = this.#readings.joined(new URL(context.request.url).pathname, headers.get("x-nextjs-cache"));
-    return context.served !== undefined;
+    const own = context.served;
+    context.served = this.#readings.servedTo(context, new URL(context.request.url).pathname, headers.get("x-nextjs-cache"));
+    return context.served !== own;
   }
 
+  /** The entry as OpenNext takes it; null where the interceptor must leave it to the server. */
   #responseEntry(entry, body, cacheType) {
     const value = fromStored(entry, body);
+    // It would leave out where a redirect of the Pages Router leads.
+    if (cacheType === undefined && value.type === "redirect" && value.meta?.headers === undefined) return null;
     for (const identity of [value.meta?.headers, value.json, value.props]) {
       if (typeof identity === "object" && identity !== null) this.#handedOut.add(identity);
     }
@@ -82,7 +115,7 @@ export class OpenNextHost {
     const context = contextOrNone();
     const kind = KINDS[cacheType];
     if (kind !== "response") {
-      await this.#host.store(context, { kind, key, startedAt: context.startedAt, value: toStored(value, cacheType) });
+      await this.#host.store(context, { kind, key, startedAt: context.startedAt, value: toStored(value, cacheType, key) });
       return;
     }
     const lease = this.#takeLease(context, key);
@@ -91,16 +124,25 @@ export class OpenNextHost {
       if (lease) await this.#host.release(context, { entryKey: this.#entryKey(key), lease, reason: "failed" });
       return;
     }
-    const stored = toStored(value, cacheType);
+    const stored = toStored(value, cacheType, key);
     stored.expire ??= await this.#expire(context, stored.revalidate);
     await this.#host.store(context, { kind, key, lease, startedAt: context.startedAt, value: stored });
   }
 
-  /** `incrementalCache.delete`: Next.js found that there is no such page. A tombstone takes its place. */
+  /**
+   * `incrementalCache.delete`: Next.js found that there is no such page, for how long OpenNext does not tell. It takes over the
+   * lifetime of an earlier such finding; else it is a tombstone, which no host serves.
+   */
   async delete(key) {
     const context = contextOrNone();
-    const value = { shape: "tombstone", parts: [], tags: [], revalidate: undefined, expire: undefined };
     const lease = this.#takeLease(context, key);
+    const earlier = context.notFound?.key === key ? context.notFound.entry : undefined;
+    if (earlier && !earlier.stale) {
+      if (lease) await this.#host.release(context, { entryKey: this.#entryKey(key), lease, reason: "unused" });
+      return;
+    }
+    const { revalidate, expire } = earlier ?? {};
+    const value = { shape: earlier ? NOT_FOUND : "tombstone", parts: [], tags: pathTags(key), revalidate, expire };
     await this.#host.store(context, { kind: "response", key, lease, startedAt: context.startedAt, value });
   }
 
@@ -143,10 +185,12 @@ export class OpenNextHost {
     const context = contextOrNone();
     for (const [profile, group] of byProfile(tags)) {
       const recorded = await this.#host.invalidate(context, { tags: group, profile });
-      if (!recorded) {
-        console.error(`onegen: the invalidation of ${group.join(", ")} could not be recorded: its pages stay as they are`);
-      }
+      if (!recorded) this.#sayUnrecorded(group);
     }
+  }
+
+  #sayUnrecorded(tags) {
+    console.error(`onegen: the invalidation of ${tags.join(", ")} could not be recorded: its pages stay as they are`);
   }
 
   /** `queue.send`: regenerate what this request was served stale. Returns at once. */

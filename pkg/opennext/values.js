@@ -2,6 +2,7 @@
 //
 // Large texts become runs of their own; everything else of a value travels in the run `rest`, as JSON. Binary route bodies, which
 // OpenNext hands over as base64, are stored as the bytes they are.
+import { pathTags } from "../paths.js";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -12,14 +13,15 @@ const SEGMENT = "segment:";
 /**
  * @param {object} value a `CachedFile`, `CachedFetchValue` or `StoredComposableCacheEntry` of OpenNext
  * @param {string} cacheType "cache", "fetch" or "composable"
+ * @param {string} key
  * @returns what `Host.store` takes
  */
-export function toStored(value, cacheType) {
+export function toStored(value, cacheType, key) {
   const { parts, rest } = cacheType === "cache" ? splitFile(value) : splitData(value, cacheType);
   return {
     shape: cacheType === "cache" ? value.type : cacheType,
     parts: [{ name: "rest", bytes: encoder.encode(JSON.stringify(rest)) }, ...parts],
-    tags: cacheType === "cache" ? tagsOf(value) : (value.tags ?? []),
+    tags: cacheType === "cache" ? tagsOf(value, key) : (value.tags ?? []),
     revalidate: lifetime(value.revalidate),
     expire: cacheType === "composable" ? lifetime(value.expire) : undefined,
   };
@@ -80,7 +82,9 @@ function fromBase64(text, contentType = "") {
   return bytes.toString("base64") === text ? bytes : undefined;
 }
 
-function tagsOf(value) {
+/** Next.js tells the tags of pages and routes of the App Router in a header; the Pages Router's have none but their path. */
+function tagsOf(value, key) {
+  if (value.type === "page" || value.type === "redirect") return pathTags(key);
   const header = value.meta?.headers?.[TAGS_HEADER];
   return typeof header === "string" && header !== "" ? header.split(",") : [];
 }

@@ -11,6 +11,8 @@ export { incrementalCache, queue, tagCache, withOnegen } from "./config.js";
 
 const HOST = Symbol.for("onegen.opennext");
 const LEASE_HEADER = "x-onegen-lease";
+/** Stands in what OpenNext, and this, have the app regenerate by themselves. */
+const ISR_HEADER = "x-isr";
 const SEEDS = "cdn-cgi/_onegen";
 /** A store begins with the response; what the app does in the background for longer is not waited for. */
 const IDLE_LIMIT_MS = 5000;
@@ -101,7 +103,7 @@ async function serve(cache, handler, wrapped, request, env, ctx) {
     context.responded(response);
     return finish(cache, context, response);
   } catch (error) {
-    context.waitUntilEnd(giveBack(cache, context, "failed"));
+    context.waitUntilEnd(giveBack(cache, context, true));
     throw error;
   }
 }
@@ -123,6 +125,7 @@ function openContext({ host, previewId }, wrapped, request, env, ctx) {
     request.headers.has("next-router-prefetch") ||
     request.headers.has("next-router-segment-prefetch");
   context.onDemand = !context.carried && request.headers.get("x-prerender-revalidate") === previewId;
+  context.announces = context.onDemand && request.headers.get(ISR_HEADER) !== "1";
   context.self = (head) =>
     env.WORKER_SELF_REFERENCE ? env.WORKER_SELF_REFERENCE.fetch(head) : wrapped.fetch(head, env, ctx);
   return context;
@@ -138,14 +141,14 @@ function finish(cache, context, response) {
   }
   const told = withHeaders(cache.host.engine, context, response);
   if (context.leases.size === 0) return told;
-  const reason = response.status >= 500 ? "failed" : "not_stored";
+  const failed = response.status >= 500;
   if (told.body === null) {
-    context.waitUntilEnd(giveBack(cache, context, reason));
+    context.waitUntilEnd(giveBack(cache, context, failed));
     return told;
   }
   const { readable, writable } = new TransformStream();
   const sent = told.body.pipeTo(writable).catch(() => {});
-  context.waitUntilEnd(sent.then(() => giveBack(cache, context, reason)));
+  context.waitUntilEnd(sent.then(() => giveBack(cache, context, failed)));
   return new Response(readable, told);
 }
 
@@ -155,9 +158,11 @@ function isSeenTo({ headers }) {
 }
 
 /** Whoever holds a lease and has stored nothing by the end of its request gives it back. */
-async function giveBack({ host }, context, reason) {
+async function giveBack({ host }, context, failed) {
   await context.idle(IDLE_LIMIT_MS);
-  for (const [entryKey, lease] of context.leases) await host.release(context, { entryKey, lease, reason });
+  for (const [entryKey, lease] of context.leases) {
+    await host.release(context, { entryKey, lease, reason: context.reasonOf(lease, failed) });
+  }
   context.leases.clear();
 }
 

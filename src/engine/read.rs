@@ -249,7 +249,10 @@ impl Engine {
                 self.claim(read, now)
             }
             Verdict::Fresh | Verdict::Stale(_) => self.serve(&read, candidate, verdict, true, now),
-            Verdict::Gone(GoneReason::Tombstone) => self.read_miss(&read, verdict.as_str(), None),
+            // It says that there is no page, and not for how long. Hosts that find that out again each time need not wait for each other.
+            Verdict::Gone(GoneReason::Tombstone) if read.caller != Caller::Regenerator => {
+                self.read_miss(&read, verdict.as_str(), None)
+            }
             // A waiter may serve once what was fresh when it asked.
             Verdict::Gone(GoneReason::Purged) if read.waited && candidate.entry.position.covers(read.start) => {
                 self.serve(&read, candidate, verdict, false, now)

@@ -762,11 +762,8 @@ fn a_seed_whose_tag_was_ever_invalidated_is_rendered_anew() {
     assert_eq!((outcome.reason, outcome.renewed), ("leader", true));
 }
 
-#[test]
-fn a_tombstone_is_a_miss_that_nobody_waits_for() {
-    let mut world = World::new();
-    let (mut one, mut two) = (World::isolate(), World::isolate());
-    let lease = miss(world.read(&mut one, RequestContext::default())).lease;
+fn bury(world: &mut World, isolate: &mut Engine) {
+    let lease = miss(world.read(isolate, RequestContext::default())).lease;
     let Call::Store { kind, key, lease, context, started_at, .. } = store(lease, &[], 0, world.now) else {
         unreachable!()
     };
@@ -782,11 +779,38 @@ fn a_tombstone_is_a_miss_that_nobody_waits_for() {
         context,
         started_at,
     };
-    world.call(&mut one, call);
+    world.call(isolate, call);
     world.took();
+}
+
+#[test]
+fn a_tombstone_is_a_miss_that_nobody_waits_for() {
+    let mut world = World::new();
+    let (mut one, mut two) = (World::isolate(), World::isolate());
+    bury(&mut world, &mut one);
     let outcome = miss(world.read(&mut two, RequestContext::default()));
     assert_eq!((outcome.reason, outcome.lease), ("tombstone", None));
     assert_eq!(world.took(), ["kv", "ledger"]);
+}
+
+#[test]
+fn where_absence_can_be_cached_one_caller_renders_what_a_tombstone_stands_for() {
+    let mut world = World::new();
+    let (mut one, mut two) = (World::isolate(), World::isolate());
+    bury(&mut world, &mut one);
+    let outcome = miss(world.call(&mut two, read(Caller::Regenerator, RequestContext::default())));
+    assert_eq!(outcome.reason, "leader");
+    assert!(outcome.lease.is_some());
+}
+
+#[test]
+fn a_lease_that_was_not_used_is_the_next_ones_at_once() {
+    let mut world = World::new();
+    let (mut one, mut two) = (World::isolate(), World::isolate());
+    let lease = miss(world.read(&mut one, RequestContext::default())).lease.unwrap();
+    let entry_key = one.scope.entry_key(Kind::Response, KEY);
+    world.call(&mut one, Call::Release { entry_key, lease, reason: AbandonReason::Unused });
+    assert!(miss(world.read(&mut two, RequestContext::default())).lease.is_some());
 }
 
 #[test]

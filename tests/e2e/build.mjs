@@ -2,14 +2,15 @@
 //
 // tests/.build/source/     a copy of the example app and of pkg/, laid out as in the repository: builds happen here
 // tests/.build/next/       the Next.js builds, which several variants share
-// tests/.build/<variant>/  the Worker: bundle/, assets/, seeds/, its wrangler.json, and variant.json, which says what is what
+// tests/.build/<variant>/  the Worker: bundle/, assets/, seeds/, its wrangler.json, and variant.json, which says what is what;
+//                          for some also image/, what `next start` is started from
 
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { copyBuild, copyTree, hash, hashTree, layFiles, listFiles, run, stage } from "./stage.mjs";
+import { copyBuild, copyImage, copyTree, hash, hashTree, layFiles, listFiles, run, stage } from "./stage.mjs";
 import { nextBuilds, variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
@@ -38,6 +39,7 @@ export async function buildVariant(name) {
   const dir = path.join(output, name);
 
   await copySources();
+  await layFiles(workingApp, nextBuilds[nextBuild].files ?? {});
   const installed = await install();
   const built = await buildNext(nextBuild, installed);
   const thisFile = await readFile(fileURLToPath(import.meta.url), "utf8");
@@ -49,6 +51,7 @@ export async function buildVariant(name) {
     await cp(path.join(workingApp, ".open-next/assets"), path.join(dir, "assets"), { recursive: true });
     await cp(path.join(workingApp, ".open-next/cache"), path.join(dir, "seeds"), { recursive: true });
     await writeJson(path.join(dir, "wrangler.json"), await wranglerConfig());
+    if (variant.image) await copyImage(workingApp, path.join(dir, "image"));
     await writeJson(path.join(dir, "variant.json"), await describe(name, nextBuild, dir));
   });
   return JSON.parse(await readFile(path.join(dir, "variant.json"), "utf8"));
@@ -63,18 +66,23 @@ async function install() {
   const isManifest = (file) => /^package(-lock)?\.json$/.test(file);
   const inputs = hash(await hashTree(app, isManifest), existsSync(pkg) && (await hashTree(pkg, isManifest)));
   await stage("npm ci", path.join(workingApp, "node_modules"), inputs, () => run(workingApp, {}, "npm", "ci"));
+  // npm makes a link of the package, and Turbopack refuses a cacheHandler outside of the app.
+  const installed = path.join(workingApp, "node_modules/onegen");
+  await rm(installed, { recursive: true, force: true });
+  await copyTree(pkg, installed);
   return inputs;
 }
 
 async function buildNext(name, installed) {
   const dir = path.join(output, "next", name);
-  const inputs = hash(installed, nextBuilds[name], await hashTree(app, (file) => !hostFiles.has(file)));
+  const { env = {}, files = {} } = nextBuilds[name];
+  const inputs = hash(installed, env, files, await hashTree(app, (file) => !hostFiles.has(file)));
   await stage(`next build (${name})`, dir, inputs, async () => {
     const dotNext = path.join(workingApp, ".next");
     await rm(dotNext, { recursive: true, force: true });
     // What `opennextjs-cloudflare build` sets for the `next build` that it would run.
     const standalone = { NEXT_PRIVATE_STANDALONE: "true", NEXT_PRIVATE_OUTPUT_TRACE_ROOT: workingApp };
-    await run(workingApp, { ...toolEnvironment, ...standalone, ...nextBuilds[name] }, "next", "build");
+    await run(workingApp, { ...toolEnvironment, ...standalone, ...env }, "next", "build");
     await copyBuild(dotNext, dir);
   });
   return inputs;

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readFile, readdir, rm, rmdir, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, readdir, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 const stamps = new URL("../.build/stamps/", import.meta.url);
@@ -62,6 +62,13 @@ export async function copyTree(from, to) {
   for (const file of wanted) await cp(path.join(from, file), path.join(to, file));
 }
 
+/** The files below a folder, by their names there, as `layFiles` takes them. */
+export async function filesOf(folder) {
+  const names = await listFiles(folder);
+  const texts = await Promise.all(names.map((name) => readFile(path.join(folder, name), "utf8")));
+  return Object.fromEntries(names.map((name, at) => [name, texts[at]]));
+}
+
 /** Lays files, by their names, over those of an app. */
 export async function layFiles(app, files) {
   for (const [file, text] of Object.entries(files)) {
@@ -73,6 +80,19 @@ export async function layFiles(app, files) {
 /** A copy of what was built, links and times included. */
 export function copyBuild(from, to) {
   return cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+}
+
+/** Of `.next`: what only the next build, or another way to deploy, has a use for. A fleet of eight would copy it eight times. */
+const NOT_STARTED = [".next/cache/turbopack", ".next/cache/webpack", ".next/standalone"];
+
+/** What a container image would hold of a built app: what `next start` needs; `node_modules` is a link. `files` are further ones. */
+export async function copyImage(app, image, files = []) {
+  await mkdir(image, { recursive: true });
+  const filter = (file) => !NOT_STARTED.includes(path.relative(app, file));
+  for (const file of new Set(["package.json", "next.config.mjs", ".next", ...files])) {
+    await cp(path.join(app, file), path.join(image, file), { recursive: true, verbatimSymlinks: true, preserveTimestamps: true, filter });
+  }
+  await symlink(path.join(app, "node_modules"), path.join(image, "node_modules"));
 }
 
 /** Runs a command; its output is shown only when it fails. */

@@ -1,5 +1,9 @@
 // The Workers that the end-to-end tests compare: the example app with OpenNext's own cache (the control) and with
-// Onegen. A variant's `files` lie over the example's own; `onegen-interception` is the example as it stands.
+// Onegen. A variant's `files` lie over the example's own; `onegen-interception` is the example as it stands. A variant with an
+// `image` also leaves what processes of `next start` are started from.
+
+import { fileURLToPath } from "node:url";
+import { filesOf } from "./stage.mjs";
 
 const onegen = {
   "open-next.config.ts": `
@@ -38,12 +42,16 @@ export const variants = {
   "onegen-split": { files: split, usesOnegen: true },
   "onegen-expire": { files: onegen, usesOnegen: true, next: "short-expire" },
   "onegen-expire-interception": { files: {}, usesOnegen: true, next: "short-expire" },
+  "two-hosts": { files: { ...onegen, ...split }, usesOnegen: true, next: "two-hosts", image: true },
+  "two-hosts-interception": { files: split, usesOnegen: true, next: "two-hosts" },
+  "two-hosts-opennext": { files: openNextFiles({ interception: true }), usesOnegen: false, next: "two-hosts" },
 };
 
-/** The Next.js builds behind the variants: environment variables for `next build`. */
+/** The Next.js builds behind the variants: environment variables for `next build`, and files that lie over the example's own. */
 export const nextBuilds = {
   default: {},
-  "short-expire": { EXPIRE_TIME: "8" },
+  "short-expire": { env: { EXPIRE_TIME: "8" } },
+  "two-hosts": { files: await filesOf(fileURLToPath(new URL("../two-hosts/app", import.meta.url))) },
 };
 
 function openNextFiles({ interception }) {

@@ -6,5 +6,6 @@ import { scenes as faults } from "./faults.mjs";
 import { scenes as fleet } from "./fleet.mjs";
 import { scenes as limits } from "./limits.mjs";
 import { scenes as oneRegeneration } from "./one-regeneration.mjs";
+import { scenes as twoHosts } from "./two-hosts.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...deployments, ...limits, ...api]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...deployments, ...twoHosts, ...limits, ...api]);

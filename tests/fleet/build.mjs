@@ -3,19 +3,16 @@
 // tests/.build/fleet/source*/    a copy of the app and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
 // tests/.build/fleet/<variant>/  what a container image would hold; node_modules/ is a link to the source's
 
-import { mkdir, readFile, rm, symlink } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { copyBuild, copyTree, hash, hashTree, layFiles, run, stage } from "../e2e/stage.mjs";
+import { copyBuild, copyImage, copyTree, hash, hashTree, layFiles, run, stage } from "../e2e/stage.mjs";
 import { variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const app = path.join(repository, "examples/fleet-app");
 const pkg = path.join(repository, "pkg");
 const output = path.join(repository, "tests/.build/fleet");
-
-/** What processes are started from, beside the files that a variant lays over the app's. */
-const imageFiles = ["package.json", "next.config.mjs", "app.config.mjs", ".next"];
 
 /** What the processes of a variant are started from, and how: `command` is one of Next.js's, or a script of the image. */
 export function imageOf(name) {
@@ -41,11 +38,7 @@ export async function buildFleet(name) {
       await copyBuild(path.join(source.dotNext, "static"), path.join(image, ".next/static"));
       return;
     }
-    // For the next build; a fleet of eight would copy it eight times.
-    for (const cache of ["turbopack", "webpack"]) await rm(path.join(source.dotNext, "cache", cache), { recursive: true, force: true });
-    await mkdir(image, { recursive: true });
-    for (const file of new Set([...imageFiles, ...Object.keys(files)])) await copyBuild(path.join(source.app, file), path.join(image, file));
-    await symlink(path.join(source.app, "node_modules"), path.join(image, "node_modules"));
+    await copyImage(source.app, image, ["app.config.mjs", ...Object.keys(files)]);
   });
 }
 

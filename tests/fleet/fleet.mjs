@@ -9,7 +9,8 @@ import { FleetMember } from "./member.mjs";
 
 /**
  * @typedef {object} FleetOptions
- * @property {string} variant Which build: one of `variants.mjs`.
+ * @property {string} [variant] Which build: one of `variants.mjs`.
+ * @property {{ folder: string, command: string }} [image] Another build, as `copyImage` makes it; `imageOf` tells what `command` is.
  * @property {number} [processes] How many; 2 by default.
  * @property {string} [url] Where the Onegen Worker is.
  * @property {string} [token] What opens it.
@@ -56,9 +57,8 @@ class Fleet extends Visited {
 
   /** Starts them all, one after the other: no more than one keeps the machine busy. */
   async start() {
-    const { variant, url, token, env, amend, node = npmNode() } = this.#options;
-    const image = imageOf(variant);
-    if (!existsSync(image.folder)) throw new Error(`${image.folder} is missing: "node tests/fleet/build.mjs" makes it.`);
+    const { variant, image = imageOf(variant), url, token, env, amend, node = npmNode() } = this.#options;
+    if (!existsSync(image.folder)) throw new Error(`${image.folder} is missing: "make apps" makes it.`);
     for (let index = 0; index < this.isolates; index += 1) {
       const name = `process-${index}`;
       const member = new FleetMember({

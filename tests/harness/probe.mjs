@@ -2,15 +2,15 @@
  * The probe: counts renders outside of the app, and decides how long they take and whether they fail.
  *
  * The app calls, through its service binding PROBE,
- *   POST http://probe/render?path=P&id=ID     at the start of a render; the answer is JSON { delayMs?, fail? }, to be obeyed
+ *   POST http://probe/render?path=P&id=ID     at the start of a render; the answer is JSON { delayMs?, fail?, outcome? }, to be obeyed
  *   POST http://probe/rendered?path=P&id=ID   at its end
  * and a person, or the demo's page, may call
  *   GET  http://probe/renders[?path=P]        JSON { path, count, running, renders } or a list of them
  *   POST http://probe/flaky?mode=fail|ok&path=P   makes the renders of P fail, or not
  *
  * @typedef {{ id: string, path: string, isolate?: number | string, startedAt: number, endedAt?: number, diedAt?: number }} Render
- * @typedef {{ delayMs?: number, fail?: boolean | string, hold?: boolean }} Behaviour
- *   `hold`: a render does not get on before `release` is called for its path.
+ * @typedef {{ delayMs?: number, fail?: boolean | string, hold?: boolean, outcome?: string }} Behaviour
+ *   `hold`: a render does not get on before `release` is called for its path. `outcome`: what it comes to, in the app's words.
  */
 
 import { once } from "node:events";
@@ -149,8 +149,8 @@ export class Probe {
       if (!this.#held.has(path)) this.#held.set(path, []);
       await new Promise((go) => this.#held.get(path).push(go));
     }
-    const { delayMs, fail } = this.#behaviourOf(path);
-    return { delayMs, fail };
+    const { delayMs, fail, outcome } = this.#behaviourOf(path);
+    return { delayMs, fail, outcome };
   }
 
   #behaviourOf(path) {

@@ -38,6 +38,10 @@ class ProcessWorld extends SharedWorld {
     return this.#member(appService(isolate)).url(appService(isolate));
   }
 
+  objectsWorkerUrl() {
+    return this.#member(OBJECTS_SERVICE).url(OBJECTS_SERVICE);
+  }
+
   kvUrl() {
     return this.#member(KV_SERVICE).url(KV_SERVICE);
   }

@@ -4,7 +4,7 @@
  */
 
 import { Member } from "./member.mjs";
-import { CONTROL_ENTRYPOINT, KV_SERVICE, app, appService, kv, objects, objectsHome } from "./services.mjs";
+import { CONTROL_ENTRYPOINT, KV_SERVICE, OBJECTS_SERVICE, app, appService, kv, objects, objectsHome } from "./services.mjs";
 import { SharedWorld } from "./shared-world.mjs";
 
 export { folderBundle, inlineBundle, wranglerBundle } from "./bundle.mjs";
@@ -34,6 +34,11 @@ class World extends SharedWorld {
 
   urlOf(isolate) {
     return this.#member.url(appService(isolate));
+  }
+
+  /** Where the Worker that holds the objects listens, as what it is besides. */
+  objectsWorkerUrl() {
+    return this.#member.url(OBJECTS_SERVICE);
   }
 
   kvUrl() {

@@ -43,12 +43,16 @@ enum Move {
     RepeatAcquire { lease: usize },
     Publish { lease: usize },
     PublishUnasked,
-    Abandon { lease: usize, failed: bool },
+    Abandon { lease: usize, reason: AbandonReason },
     Touch,
     LoseBytes,
     Restart,
     EndPut { confirmed: bool },
     RingAlarm,
+}
+
+fn reasons() -> impl Strategy<Value = AbandonReason> {
+    prop_oneof![Just(AbandonReason::Failed), Just(AbandonReason::NotStored), Just(AbandonReason::Unused)]
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -68,7 +72,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (0..4usize).prop_map(|lease| Move::RepeatAcquire { lease }),
         3 => (0..4usize).prop_map(|lease| Move::Publish { lease }),
         1 => Just(Move::PublishUnasked),
-        2 => (0..4usize, any::<bool>()).prop_map(|(lease, failed)| Move::Abandon { lease, failed }),
+        2 => (0..4usize, reasons()).prop_map(|(lease, reason)| Move::Abandon { lease, reason }),
         1 => Just(Move::Touch),
         1 => Just(Move::LoseBytes),
         1 => Just(Move::Restart),
@@ -171,9 +175,8 @@ impl History {
                     prop_assert!(live, "nobody leads, and its position is the latest's");
                 }
             }
-            Move::Abandon { lease, failed } => {
+            Move::Abandon { lease, reason } => {
                 let Some(told) = self.reference.back(lease) else { return Ok(()) };
-                let reason = if failed { AbandonReason::Failed } else { AbandonReason::NotStored };
                 let event = abandon(told.generation, &told.holder, reason);
                 self.step(event.clone());
                 self.changes_nothing(event)?;

@@ -5,47 +5,11 @@ import { RequestContext, runInContext } from "../../pkg/context.js";
 import { Engine } from "../../pkg/engine/node.js";
 import { Host } from "../../pkg/host.js";
 import { NextHost } from "../../pkg/next/host.js";
-import { FakeStores } from "../workerd/fake-stores.mjs";
+import { RecordingStores } from "./recording-stores.mjs";
 
 const KEY = "/route-cache/APP_PAGE/0a91/$/blog/one";
 const PAGE = { kind: "APP_PAGE" };
 const NOW = 1_800_000_000_000;
-
-/** Stores that tell what they were asked, and grant or refuse leases. */
-class RecordingStores extends FakeStores {
-  asked = [];
-  grants = true;
-  answers = true;
-
-  async acquire(object, message) {
-    this.asked.push(`acquire ${message.need}`);
-    if (!this.grants) return { answer: { hold: { ms: 1000, recheck_ms: 1000, reason: "rendering" } } };
-    return super.acquire(object, message);
-  }
-
-  async publish(object, message, header, body) {
-    this.asked.push(message.lease ? "publish under a lease" : "publish");
-    return super.publish(object, message, header, body);
-  }
-
-  async abandon(_object, { reason }) {
-    this.asked.push(`abandon ${reason}`);
-  }
-
-  async append(message) {
-    this.asked.push(`append ${message.tags}${message.profile ? ` ${JSON.stringify(message.profile)}` : ""}`);
-    if (!this.answers) throw new Error("down");
-    return this.since(message);
-  }
-
-  async seed() {
-    return undefined;
-  }
-
-  took() {
-    return this.asked.splice(0);
-  }
-}
 
 let stores;
 let lifetimes;
@@ -138,6 +102,25 @@ test("a render that failed is given back, and the entry stays as old as it is", 
   assert.equal(cacheControl.expire, 86400 - 61 * 60);
 });
 
+test("a 404 whose render failed is given back too, and one that was found again is not", async () => {
+  const PAGES = { kind: "PAGES" };
+  const key = "/route-cache/PAGES/77/$/shop/one";
+  const found = { revalidate: 3, expire: 86400 };
+  await newProcess().get(key, PAGES);
+  await newProcess().set(key, null, { cacheControl: found });
+  minutes(1);
+  const server = newProcess();
+  const { value, cacheControl } = await server.get(key, PAGES);
+  assert.equal(value, null);
+  stores.took();
+  await server.set(key, null, { cacheControl: { revalidate: 3, expire: cacheControl.expire } });
+  assert.deepEqual(stores.took(), ["abandon failed"]);
+  await server.get(key, PAGES);
+  stores.took();
+  await server.set(key, null, { cacheControl: found });
+  assert.deepEqual(stores.took(), ["publish under a lease"]);
+});
+
 test("a stored value that is damaged inside is a miss with one warning, and is overwritten", async () => {
   const warn = mock.method(console, "warn", () => {});
   await rendered(newProcess());
@@ -176,6 +159,30 @@ test("a request that was to render and stored nothing gives its lease back, and 
   await server.set("/other", page(), { cacheControl: { revalidate: 60, expire: 600 } });
   await server.giveBack(other, false);
   assert.deepEqual(stores.took(), ["acquire fill", "publish under a lease"]);
+});
+
+test("a shell gives back at once, and as unused, what its page would have been rendered with", async () => {
+  const server = newProcess();
+  const inPages = (key, isFallback) => server.get(`/route-cache/PAGES/77/$${key}`, { kind: "PAGES", isFallback });
+  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  await inRequest(() => inPages("/shop/one"), context);
+  await inRequest(() => inPages("/shop/[slug]", true), context);
+  assert.equal(context.served.miss.reason, "pass", "of the shell");
+  await server.giveBackShell(context);
+  assert.deepEqual(stores.took(), ["acquire fill", "abandon unused"]);
+});
+
+test("a page of the Pages Router that was stored, or of the App Router, is not given back as a shell", async () => {
+  const server = newProcess();
+  const stored = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const key = "/route-cache/PAGES/77/$/shop/one";
+  await inRequest(() => server.get(key, { kind: "PAGES" }), stored);
+  await inRequest(() => server.set(key, { kind: "PAGES", html: "<p>", pageData: {} }, { cacheControl: { revalidate: 60, expire: 600 } }), stored);
+  await server.giveBackShell(stored);
+  const streamed = new RequestContext(undefined, undefined, { waitUntil() {} });
+  await inRequest(() => server.get(KEY, PAGE), streamed);
+  await server.giveBackShell(streamed);
+  assert.deepEqual(stores.took(), ["acquire fill", "publish under a lease", "acquire fill"]);
 });
 
 test("an on-demand regeneration announces itself by the page's tag, and renders outside of any lease", async () => {

@@ -42,6 +42,13 @@ test("tags come from the header, and a page of the Pages Router carries the tag 
   assert.deepEqual(toStored(null, { key: "/index" }).tags, ["_N_T_/"]);
 });
 
+test("a page of the Pages Router carries the tag of its path from OpenNext's host too", () => {
+  const tags = (value) => openNext.toStored(value, "cache", "/route-cache/PAGES/77/$/old").tags;
+  assert.deepEqual(tags({ type: "page", html: "<p>", json: {} }), ["_N_T_/old"]);
+  assert.deepEqual(tags({ type: "redirect", props: {} }), ["_N_T_/old"]);
+  assert.deepEqual(tags({ type: "app", html: "<p>", rsc: "", meta: { headers: { "x-next-cache-tags": "posts" } } }), ["posts"]);
+});
+
 test("lifetimes are whole seconds; false, infinite and Next.js's own infinity are without limit", () => {
   const limits = (cacheControl) => {
     const { revalidate, expire } = toStored(values["a page"], { key: KEY, cacheControl });
@@ -65,10 +72,12 @@ test("OpenNext's host reads what `next start` stored", () => {
 
 test("`next start` reads what OpenNext's host stored", () => {
   const meta = { status: 200, headers: { "content-type": "image/png" } };
-  const read = (value) => throughStorage(openNext.toStored(value, "cache"), fromStored);
+  const read = (value) => throughStorage(openNext.toStored(value, "cache", KEY), fromStored);
   const page = read({ type: "app", html: "<p>", rsc: "1:[]", meta: { status: 200, headers }, segmentData: { "/_tree": "tree" } });
   assert.deepEqual(page, { kind: "APP_PAGE", html: "<p>", rscData: Buffer.from("1:[]"), headers, postponed: undefined, status: 200, segmentData: new Map([["/_tree", Buffer.from("tree")]]) });
   assert.deepEqual(read({ type: "route", body: everyByte.toString("base64"), meta }).body, everyByte);
+  assert.deepEqual(read({ type: "page", html: "<p>", json: { pageProps: {} } }), { kind: "PAGES", html: "<p>", pageData: { pageProps: {} }, headers: undefined, status: undefined });
+  assert.deepEqual(read({ type: "redirect", props: { pageProps: {} } }), { kind: "REDIRECT", props: { pageProps: {} } });
   assert.deepEqual(read({ type: "route", body: "text", meta: { status: 200, headers: { "content-type": "text/plain" } } }).body, Buffer.from("text"));
 });
 
