@@ -6,6 +6,9 @@ const SINCE_LIMIT_MS = 2000;
 /** KV may show a new key late: the namespace's id is looked for after so many publications before it counts as missing. */
 const NAMESPACE_QUESTIONS = 20;
 
+/** So many different warnings say enough. */
+const WARNINGS_HELD = 1000;
+
 /** A timer that rings so late tells that the isolate was held up: by a render that computes, or by a machine that stalls. */
 const HELD_UP_MS = 250;
 
@@ -60,7 +63,7 @@ export class Host {
 
   /** Says a thing once per isolate. */
   warnOnce(topic, message) {
-    if (this.#warned.has(topic)) return;
+    if (this.#warned.has(topic) || this.#warned.size >= WARNINGS_HELD) return;
     this.#warned.add(topic);
     console.warn(`onegen: ${message}`);
   }
@@ -72,9 +75,9 @@ export class Host {
   async read(context, { kind, key, caller, seeded = false }) {
     const begun = Date.now();
     for (let attempt = 0; attempt < 2; attempt += 1) {
-      const bytes = {};
+      const frame = { bytes: {} };
       const call = { read: { kind, key, caller, nonce: crypto.randomUUID(), context: context.forEngine(key), seeded } };
-      const done = await this.#run(call, context, { bytes });
+      const done = await this.#run(call, context, frame);
       context.position ??= done.ledger;
       if (done.result !== "entry") {
         if (done.reason === "coordinator-down") {
@@ -84,12 +87,11 @@ export class Host {
         context.waited += done.reason === "wait-limit" ? Date.now() - begun : 0;
         return { miss: done };
       }
-      const body = done.source === "memory" ? this.#slots.get(done.slot) : bytes[done.source];
+      const { body } = frame;
       // Evicted while somebody was being asked: now it is rendered under the lease, or else read from KV.
       if (body === undefined && done.lease) return { miss: { reason: "evicted", renewed: true, lease: done.lease } };
       if (body === undefined) continue;
       if (done.collapsed) context.waited += Date.now() - begun;
-      this.#order(done.memory, body);
       if (done.touch) context.waitUntil(this.#stores.touch(this.#engine.call("entry_key", kind, key)));
       if (done.brief) this.#warnOfOutage("ledger-down", "the tag ledger does not answer: entries are served without asking it");
       return { entry: done, body };
@@ -118,7 +120,6 @@ export class Host {
       },
     };
     const done = await this.#run(call, context, { body });
-    if (done.memory) this.#order(done.memory, body);
     if (done.reason === "too-large") {
       this.warnOnce(
         `too-large ${key}`,
@@ -156,10 +157,7 @@ export class Host {
         context: context.forEngine(),
       },
     };
-    const bytes = {};
-    const done = await this.#run(call, context, { bytes, regenerate });
-    if (done.memory && bytes.coordinator) this.#order(done.memory, bytes.coordinator);
-    return done;
+    return this.#run(call, context, { bytes: {}, regenerate });
   }
 
   /** Gives a lease back. `reason` is "failed", "not_stored" or "unused". */
@@ -197,7 +195,14 @@ export class Host {
       }
       step = this.#engine.resume(step.machine, reply, Date.now());
     }
+    this.#settle(step, frame);
     return step;
+  }
+
+  /** Finds a result's bytes, and does what it says of memory; at once, because after a panic of another call slots are another engine's. */
+  #settle(done, frame) {
+    frame.body ??= done.source === "memory" ? this.#slots.get(done.slot) : frame.bytes?.[done.source ?? "coordinator"];
+    if (done.memory && frame.body !== undefined) this.#order(done.memory, frame.body);
   }
 
   async #perform(effect, limitMs, context, frame) {

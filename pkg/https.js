@@ -7,6 +7,8 @@ const LIMIT_MS = 2500;
 /** For so long nobody waits for a Worker that did not answer at all; then one request finds out whether it does again. */
 const OUTAGES_MS = { first: 2000, longest: 15_000 };
 const PREFIX_BYTES = 12;
+/** No answer is longer than an entry; a server that goes on is no Onegen Worker. */
+const MOST_BYTES = 32 * 1024 * 1024;
 /** Pauses before a message that was lost on its way is sent again. */
 const PAUSES_MS = { first: 50, longest: 500 };
 
@@ -52,7 +54,9 @@ export class Https {
 
   async read(key) {
     const { status, bytes } = await this.#ask("GET", "entry", { key, accept: [404] });
-    return status === 404 ? null : bytes;
+    if (status === 404) return null;
+    this.#headerLength(bytes);
+    return bytes;
   }
 
   seed(key) {
@@ -62,10 +66,13 @@ export class Https {
   async acquire(key, message, limitMs) {
     const begun = Date.now();
     const body = () => json({ ...message, wait_ms: Math.max(0, message.wait_ms - (Date.now() - begun)) });
-    const { headers, bytes } = await this.#ask("POST", "acquire", { key, body, limitMs });
-    if (headers["onegen-answer"] === undefined) return parsed(bytes);
-    const length = this.#headerBytes(bytes.subarray(0, PREFIX_BYTES));
-    return { ...JSON.parse(headers["onegen-answer"]), header: bytes.subarray(0, length), body: bytes.subarray(length) };
+    const { headers, bytes } = await this.#ask("POST", "acquire", { key, body, limitMs, waitMs: message.wait_ms });
+    const { "onegen-answer": told } = headers;
+    const given = parsed(told === undefined ? bytes : Buffer.from(told));
+    if (!given?.answer || (given.answer.newer && told === undefined)) throw nonsense(bytes, "answer to that question");
+    if (told === undefined) return given;
+    const length = this.#headerLength(bytes);
+    return { ...given, header: bytes.subarray(0, length), body: bytes.subarray(length) };
   }
 
   async publish(key, message, header, body, limitMs) {
@@ -92,6 +99,12 @@ export class Https {
 
   async check(message, limitMs) {
     return parsed((await this.#ask("POST", "check", { body: () => json(message), limitMs })).bytes);
+  }
+
+  #headerLength(frame) {
+    const length = this.#headerBytes(frame.subarray(0, PREFIX_BYTES));
+    if (!(length >= 0)) throw nonsense(frame, "entry");
+    return length;
   }
 
   /** Reader and coordinators are behind the same Worker. */
@@ -122,33 +135,37 @@ export class Https {
     }
   }
 
-  async #askOnce(method, what, { key, body, headers, accept = [] }, limitMs) {
+  async #askOnce(method, what, { key, body, headers, accept = [], waitMs = 0 }, limitMs) {
     const url = new URL(`${this.#base.pathname.replace(/\/$/, "")}/v1/${what}`, this.#base);
     if (key !== undefined) url.searchParams.set("key", key);
-    const answer = await this.#exchangeUnlessDown(limitMs, () => this.#exchange(url, method, headers, body?.(), limitMs));
+    const answer = await this.#exchangeUnlessDown({ limitMs, waitMs }, () => this.#exchange(url, method, headers, body?.(), limitMs));
     if ((answer.status >= 200 && answer.status < 300) || accept.includes(answer.status)) {
       if (answer.status !== 404 || isProblem(answer)) return answer;
     }
     throw refusal(answer);
   }
 
-  async #exchangeUnlessDown(limitMs, exchange) {
+  async #exchangeUnlessDown({ limitMs, waitMs }, exchange) {
     const begun = Date.now();
     if (this.#outage && begun < this.#outage.until) throw this.#outage.error;
     if (this.#outage) this.#outage.until = begun + limitMs;
     try {
       const answer = await exchange();
       this.#answeredAt = Date.now();
-      this.#outage = undefined;
+      // What comes too late for readers does not tell that they need not wait in vain any more.
+      if (this.#outage && Date.now() - begun - waitMs > LIMIT_MS) this.#isDown(this.#outage.error);
+      else this.#outage = undefined;
       return answer;
     } catch (error) {
       // One object that hangs is no outage: others were answered meanwhile.
-      if (!error.retryable && this.#answeredAt < begun) {
-        const pause = this.#outage ? Math.min(2 * this.#outage.pause, OUTAGES_MS.longest) : OUTAGES_MS.first;
-        this.#outage = { error, pause, until: Date.now() + pause };
-      }
+      if (!error.retryable && this.#answeredAt < begun) this.#isDown(error);
       throw error;
     }
+  }
+
+  #isDown(error) {
+    const pause = this.#outage ? Math.min(2 * this.#outage.pause, OUTAGES_MS.longest) : OUTAGES_MS.first;
+    this.#outage = { error, pause, until: Date.now() + pause };
   }
 
   #exchange(url, method, headers, body, limitMs) {
@@ -165,9 +182,14 @@ export class Https {
       };
       const request = this.#send(url, options, (response) => {
         const chunks = [];
-        response.on("data", (chunk) => chunks.push(chunk));
+        let length = 0;
+        response.on("data", (chunk) => {
+          chunks.push(chunk);
+          length += chunk.byteLength;
+          if (length > MOST_BYTES) response.destroy(new Unanswered("nonsense", "answered with more than an entry can be"));
+        });
         response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, bytes: Buffer.concat(chunks) }));
-        response.on("error", (error) => reject(unanswered(error, limitMs)));
+        response.on("error", (error) => reject(options.signal.aborted ? tooLate(limitMs) : brokenOff(error)));
       });
       request.on("error", (error) => reject(unanswered(error, limitMs, request.reusedSocket)));
       request.end(body);
@@ -182,12 +204,23 @@ function parsed(bytes) {
   try {
     return JSON.parse(bytes.toString("utf8"));
   } catch {
-    throw new Unanswered("nonsense", `answered ${JSON.stringify(bytes.subarray(0, 40).toString("latin1"))}, which is no JSON`);
+    throw nonsense(bytes, "JSON");
   }
 }
 
+function nonsense(bytes, expected) {
+  return new Unanswered("nonsense", `answered ${JSON.stringify(bytes.subarray(0, 40).toString("latin1"))}, which is no ${expected}`);
+}
+
+const tooLate = (limitMs) => new Unanswered("slow", `gave no answer within ${limitMs} ms`);
+
+function brokenOff(error) {
+  if (error instanceof Unanswered) return error;
+  return new Unanswered("broken-off", `breaks off in the middle of its answers (${error.code ?? error.message})`);
+}
+
 function unanswered(error, limitMs, wasIdle = false) {
-  if (error.name === "AbortError" || error.name === "TimeoutError") return new Unanswered("slow", `gave no answer within ${limitMs} ms`);
+  if (error.name === "AbortError" || error.name === "TimeoutError") return tooLate(limitMs);
   // The other end closed a kept connection just as it was used again.
   return new Unanswered("unreachable", `cannot be reached (${error.code ?? error.message})`, { retryable: wasIdle });
 }
@@ -195,6 +228,6 @@ function unanswered(error, limitMs, wasIdle = false) {
 function refusal(answer) {
   const { status } = answer;
   if (!isProblem(answer)) return new Unanswered("nonsense", `answered ${status} without saying why, so it is no Onegen Worker`);
-  const { code, detail } = parsed(answer.bytes);
+  const { code, detail } = parsed(answer.bytes) ?? {};
   return new Unanswered(code ?? status, `answered ${status} ${code ?? ""} (${detail})`, { retryable: status === 503 && code === "object-failed" });
 }

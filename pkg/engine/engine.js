@@ -12,6 +12,9 @@ const MISS = Object.freeze({
 
 const missAfterPanic = () => ({ ...MISS, reason: "panic" });
 
+/** Every instance of the wasm numbers its machines from 0: beside that number stands which instance it was. */
+const INSTANCE = 2 ** 32;
+
 export class Engine {
   #settings;
   /** How many panics were answered with a miss. */
@@ -32,12 +35,13 @@ export class Engine {
 
   /** Takes a call; returns a step: `{ step: "perform", machine, effect, deadline_ms }` or `{ step: "done", result, … }`. */
   begin(call, now) {
-    return this.#guard(() => core.begin(call, now), missAfterPanic);
+    return this.#marked(this.#guard(() => core.begin(call, now), missAfterPanic));
   }
 
-  /** Goes on with a machine. */
+  /** Goes on with a machine. One of an instance that is gone ends: its number may be that of another call now. */
   resume(machine, reply, now) {
-    return this.#guard(() => core.resume(machine, reply, now), missAfterPanic);
+    if (Math.floor(machine / INSTANCE) !== this.panics) return { ...MISS, reason: "engine-restarted" };
+    return this.#marked(this.#guard(() => core.resume(machine % INSTANCE, reply, now), missAfterPanic));
   }
 
   /** Calls one of the engine's free functions. It is tried once more on a fresh instance; undefined if that panics too. */
@@ -48,6 +52,10 @@ export class Engine {
 
   stats() {
     return core.stats();
+  }
+
+  #marked(step) {
+    return step.step === "perform" ? { ...step, machine: this.panics * INSTANCE + step.machine } : step;
   }
 
   #guard(run, afterPanic) {

@@ -6,6 +6,8 @@ import { fromStored, toStored } from "./values.js";
 
 /** Leases in use; one whose render never ended is forgotten when so many newer ones are there. */
 const LEASES_HELD = 4096;
+/** Next.js does not answer a visitor before what it rendered for them is stored: it is told so after this long, and storing goes on. */
+const STORED_MS = 2500;
 const NO_CTX = { waitUntil() {} };
 /**
  * After a miss Next.js would believe a build that found no such page, for ever (next, `server/lib/incremental-cache/index.js`). It renders
@@ -51,11 +53,15 @@ export class NextHost {
     };
   }
 
-  /** `CacheHandler.get`. An error in it would be the visitor's (next, `server/response-cache/index.js`): it is a miss instead. */
+  /**
+   * `CacheHandler.get`. An error in it would be the visitor's (next, `server/response-cache/index.js`): it is a miss instead. Who
+   * regenerates on demand is no visitor, and hears that others were not told.
+   */
   async get(key, ctx) {
     try {
       return await (ctx.kind === "FETCH" ? this.#data(key, ctx) : this.#response(key, ctx));
     } catch (error) {
+      if (error instanceof Unrecorded) throw error;
       this.#host.warnOnce(`get ${error.message}`, `reading ${key} failed, so it is rendered: ${error.message}`);
       return null;
     }
@@ -91,7 +97,7 @@ export class NextHost {
    */
   async #announce(context, key) {
     const tags = pathTags(key);
-    if (!(await this.#host.invalidate(context, { tags }))) throw unrecorded(tags);
+    if (!(await this.#host.invalidate(context, { tags }))) throw new Unrecorded(tags);
     // The render reads what is true after the invalidation.
     context.position = undefined;
   }
@@ -115,7 +121,7 @@ export class NextHost {
     if (value?.kind === "FETCH") {
       const cacheControl = { revalidate: value.revalidate };
       const stored = toStored(value, { key, tags: ctx.tags ?? value.tags ?? [], cacheControl });
-      await this.#host.store(context, { kind: "data", key, startedAt: context.startedAt, value: stored });
+      await atMost(STORED_MS, this.#host.store(context, { kind: "data", key, startedAt: context.startedAt, value: stored }));
       return;
     }
     const entryKey = this.#entryKey(key);
@@ -127,7 +133,7 @@ export class NextHost {
       return;
     }
     const stored = toStored(value, { key, cacheControl: this.#completed(ctx.cacheControl) });
-    await this.#host.store(context, { kind: "response", key, lease, startedAt: since ?? context.startedAt, value: stored });
+    await atMost(STORED_MS, this.#host.store(context, { kind: "response", key, lease, startedAt: since ?? context.startedAt, value: stored }));
   }
 
   /** Before 16.3 Next.js adds the app's `expireTime` to what it tells visitors only (next 15.5 and 16.2, `build/templates/app-page.js`). */
@@ -142,7 +148,7 @@ export class NextHost {
     const profile = durations && { expire_ms: durations.expire === undefined ? undefined : durations.expire * 1000 };
     const hard = durations?.expire === 0;
     const recorded = await this.#host.invalidate(contextOrNone(), { tags: all, profile: hard ? undefined : profile });
-    if (!recorded) throw unrecorded(all);
+    if (!recorded) throw new Unrecorded(all);
   }
 
   /** What a response is made of: its request may have joined another's reading. */
@@ -206,8 +212,18 @@ function isRetained({ revalidate, expire } = {}, told) {
   return revalidate === again && expire === (told.expire === undefined ? undefined : Math.max(again + 3, told.expire));
 }
 
-const unrecorded = (tags) =>
-  new Error(`onegen: the invalidation of ${tags.join(", ")} could not be recorded, because the Onegen Worker does not answer: try again`);
+/** Waits for work that goes on by itself after `ms`. */
+async function atMost(ms, work) {
+  let timer;
+  const enough = new Promise((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work, enough]).finally(() => clearTimeout(timer));
+}
+
+class Unrecorded extends Error {
+  constructor(tags) {
+    super(`onegen: the invalidation of ${tags.join(", ")} could not be recorded, because the Onegen Worker does not answer: try again`);
+  }
+}
 
 /** The context of the request in progress; outside of any, one that knows nothing. */
 function contextOrNone() {

@@ -79,17 +79,19 @@ export class Requests {
     return this.#previewId !== undefined && headers["x-prerender-revalidate"] === this.#previewId;
   }
 
-  /** Every way to send a head ends in `writeHead`. */
+  /** Every way to send a head ends in `writeHead`. Whatever goes wrong here, the response is sent as the app made it. */
   #amendHead(context, response) {
     const { writeHead } = response;
     const engine = this.#engine;
     const whatIsServed = () => this.#servedTo(context, response);
     response.writeHead = function (...head) {
-      const served = response.headersSent ? undefined : whatIsServed();
-      if (served) {
+      try {
+        const served = response.headersSent ? undefined : whatIsServed();
         const status = typeof head[0] === "number" ? head[0] : response.statusCode;
-        const given = { status, cacheControl: response.getHeader("cache-control") };
-        for (const [name, value] of Object.entries(headersOf(engine, served, given))) response.setHeader(name, value);
+        const told = served ? headersOf(engine, served, { status, cacheControl: response.getHeader("cache-control") }) : {};
+        for (const [name, value] of Object.entries(told)) response.setHeader(name, value);
+      } catch {
+        // An engine that breaks twice in a row has no header to tell.
       }
       return writeHead.apply(this, head);
     };

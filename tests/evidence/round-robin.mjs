@@ -33,7 +33,7 @@ async function stroll(world, path, random, isOver) {
 }
 
 /** Random numbers from 0 to 1, the same in every run (a linear congruential generator, as in Numerical Recipes). */
-function sequence(seed) {
+export function sequence(seed) {
   let state = seed;
   return () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

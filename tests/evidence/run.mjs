@@ -3,9 +3,10 @@ import { runScenesAndExit } from "../harness/scenes.mjs";
 import { scenes as api } from "./api.mjs";
 import { scenes as deployments } from "./deployments.mjs";
 import { scenes as faults } from "./faults.mjs";
+import { scenes as fleetOutages } from "./fleet-outages.mjs";
 import { scenes as fleet } from "./fleet.mjs";
 import { scenes as limits } from "./limits.mjs";
 import { scenes as oneRegeneration } from "./one-regeneration.mjs";
 import { scenes as twoHosts } from "./two-hosts.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...deployments, ...twoHosts, ...limits, ...api]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...deployments, ...twoHosts, ...limits, ...api]);

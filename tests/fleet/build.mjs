@@ -22,6 +22,11 @@ export function imageOf(name) {
   return { folder: path.join(output, name), command: variant.standalone ? "server.js" : "start" };
 }
 
+/** What makes a request an on-demand regeneration, as `res.revalidate` knows it. */
+export async function previewIdOf(name) {
+  return JSON.parse(await readFile(path.join(imageOf(name).folder, ".next/prerender-manifest.json"), "utf8")).preview.previewModeId;
+}
+
 /** Builds a variant, as far as its inputs have changed. */
 export async function buildFleet(name) {
   const { folder: image } = imageOf(name);

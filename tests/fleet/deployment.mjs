@@ -11,7 +11,7 @@ export class Deployment {
   /** @param {string} [variant] */
   static async of(variant = "onegen") {
     const folder = await mkdtemp(path.join(tmpdir(), "onegen-deployment-"));
-    await cp(imageOf(variant).folder, folder, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    await cp(imageOf(variant).folder, folder, { recursive: true, verbatimSymlinks: true });
     return new Deployment(folder);
   }
 

@@ -16,6 +16,7 @@ import { FleetMember } from "./member.mjs";
  * @property {string} [token] What opens it.
  * @property {Record<string, string>} [env] More of their environment.
  * @property {(folder: string) => Promise<void>} [amend] Changes each copy of the build before a process starts over it.
+ * @property {string[]} [nodeArgs] What Node is given beside, such as scripts to preload.
  * @property {string} [node] The Node that runs them: by default the one that npm installed for the tests, else `systemNode()`.
  */
 
@@ -57,7 +58,7 @@ class Fleet extends Visited {
 
   /** Starts them all, one after the other: no more than one keeps the machine busy. */
   async start() {
-    const { variant, image = imageOf(variant), url, token, env, amend, node = npmNode() } = this.#options;
+    const { variant, image = imageOf(variant), url, token, env, amend, nodeArgs, node = npmNode() } = this.#options;
     if (!existsSync(image.folder)) throw new Error(`${image.folder} is missing: "make apps" makes it.`);
     for (let index = 0; index < this.isolates; index += 1) {
       const name = `process-${index}`;
@@ -67,6 +68,7 @@ class Fleet extends Visited {
         folder: path.join(this.storage, name),
         amend,
         node,
+        nodeArgs,
         env: {
           PATH: process.env.PATH,
           NEXT_TELEMETRY_DISABLED: "1",
@@ -89,6 +91,11 @@ class Fleet extends Visited {
 
   pidOf(index) {
     return this.#members[index].pid;
+  }
+
+  /** Asks a script that was preloaded into a process. */
+  ask(index, question, given) {
+    return this.#members[index].ask(question, given);
   }
 
   /** SIGKILL to one process. */

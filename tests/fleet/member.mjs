@@ -16,6 +16,9 @@ export class FleetMember {
   #options;
   #child;
   #url;
+  #asked = 0;
+  /** Those that were asked of the process and not answered yet. */
+  #questions = new Map();
 
   /**
    * @param {object} options
@@ -24,6 +27,7 @@ export class FleetMember {
    * @param {string} options.folder where its own copy is
    * @param {(folder: string) => Promise<void>} [options.amend] changes each copy before a process starts over it
    * @param {string} options.node
+   * @param {string[]} [options.nodeArgs]
    * @param {Record<string, string>} options.env
    * @param {(line: object) => void} options.onLog
    */
@@ -42,15 +46,21 @@ export class FleetMember {
 
   /** Starts over a new copy of the build: what an earlier process wrote into its own is lost. */
   async start() {
-    const { name, node, env, onLog } = this.#options;
+    const { name, node, nodeArgs = [], env, onLog } = this.#options;
     const { args, ...started } = await this.#command();
     const options = { cwd: await this.#copy(), env: { ...env, ...started.env, ENDS_WITH: String(process.pid) }, detached: true, stdio: ["ignore", "pipe", "pipe", "ipc"] };
-    const child = spawn(node, ["--import", PRELOADED, ...args], options);
+    const child = spawn(node, ["--import", PRELOADED, ...nodeArgs, ...args], options);
     await once(child, "spawn");
     this.#child = child;
     followGroup(child);
     child.once("exit", () => {
       if (this.#child === child) this.#child = undefined;
+      for (const { reject } of this.#questions.values()) reject(new Error(`${name} ended before it answered.`));
+      this.#questions.clear();
+    });
+    child.on("message", ({ id, answer }) => {
+      this.#questions.get(id)?.resolve(answer);
+      this.#questions.delete(id);
     });
     const output = [];
     this.#url = await new Promise((resolve, reject) => {
@@ -86,9 +96,21 @@ export class FleetMember {
     const { image, folder, amend } = this.#options;
     if (image.command === "dev") return image.folder;
     await rm(folder, { recursive: true, force: true });
-    await cp(image.folder, folder, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    // The files are as old as the copy: a build that is kept for long would be one of stale pages.
+    await cp(image.folder, folder, { recursive: true, verbatimSymlinks: true });
     await amend?.(folder);
     return folder;
+  }
+
+  /** Asks a script that was preloaded into the process, such as `watched.mjs`. */
+  async ask(question, given) {
+    const child = this.#child;
+    if (child === undefined) throw new Error(`${this.#options.name} is not running.`);
+    const id = (this.#asked += 1);
+    return new Promise((resolve, reject) => {
+      this.#questions.set(id, { resolve, reject });
+      child.send({ id, question, given }, (error) => error && reject(error));
+    });
   }
 
   /** SIGKILL; when this is back, the process is gone. */

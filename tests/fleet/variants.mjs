@@ -73,9 +73,23 @@ function filesBelow(name) {
 
 const onOtherVersions = (name, variantOf) => Object.fromEntries(otherVersions.map((version) => [`${name}-${version}`, variantOf(version)]));
 
+/** A handler as one would write it first: what controls run. */
+const naive = {
+  "naive-handler.mjs": readFileSync(new URL("naive-handler.mjs", import.meta.url), "utf8"),
+  "next.config.mjs": `import { join } from "node:path";
+
+export default {
+  cacheHandler: join(import.meta.dirname, "naive-handler.mjs"),
+  cacheMaxMemorySize: 0,
+  turbopack: { root: import.meta.dirname },
+};
+`,
+};
+
 export const variants = {
   onegen: {},
   next: nextItself(),
+  naive: { files: naive },
   ...onOtherVersions("onegen", (version) => ({ version })),
   ...onOtherVersions("next", nextItself),
   "onegen-commonjs-webpack": { files: commonJs, args: ["--webpack"] },

@@ -196,6 +196,22 @@ test("an on-demand regeneration announces itself by the page's tag, and renders 
   assert.deepEqual(stores.took(), ["append _N_T_/blog/one", "publish"]);
 });
 
+test("of an on-demand regeneration that others could not be told of, whoever asked for it hears", async () => {
+  stores.answers = false;
+  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  context.onDemand = true;
+  await assert.rejects(inRequest(() => newProcess().get(KEY, PAGE), context), /invalidation of _N_T_\/blog\/one could not be recorded/);
+});
+
+test("a publication that hangs does not keep back the page that was rendered", async () => {
+  const server = newProcess();
+  assert.equal(await server.get(KEY, PAGE), null);
+  let published;
+  stores.publish = () => new Promise((resolve) => (published = resolve));
+  await server.set(KEY, page(), { cacheControl: { revalidate: 3600, expire: 86400 } });
+  published({ accepted: { generation: 1 } });
+});
+
 test("a tag ends entries at once; with durations it lets them be served for as long as these say", async () => {
   const server = newProcess();
   await server.revalidateTag("a");

@@ -127,6 +127,55 @@ test("an answer that is no JSON is told as such", async () => {
   assert.match(warnings[0], /answered "<html>", which is no JSON/);
 });
 
+test("an answer that no Onegen Worker gives is told as such, whatever it was asked", async () => {
+  const none = () => -1;
+  const notAnEntry = new Https({ url, token: "t".repeat(24), headerBytes: none, readSeed: async () => undefined });
+  answer = (response) => response.end("<html>");
+  await told(notAnEntry, notAnEntry.read("k"));
+  assert.match(warnings[0], /answered "<html>", which is no entry/);
+  const answers = [
+    (response) => response.end("{}"),
+    (response) => response.end("null"),
+    (response) => response.end('{"answer":{"newer":{"generation":7}}}'),
+    (response) => response.writeHead(200, { "onegen-answer": "<html>" }).end("headbody"),
+    (response) => response.writeHead(500, PROBLEM).end("null"),
+  ];
+  for (const given of answers) {
+    answer = given;
+    const api = client();
+    const { cause } = await told(api, api.acquire("k", { need: "fill", wait_ms: 0 }, 1000));
+    assert.ok(cause === "nonsense" || cause === 500, `${given} is told as ${cause}`);
+  }
+});
+
+test("an answer that breaks off is told as such, and one without end is given up", async () => {
+  answer = (response) => response.writeHead(200, { "content-length": 100 }).write("some", () => response.destroy());
+  const api = client();
+  await told(api, api.read("k"));
+  assert.match(warnings[0], /breaks off in the middle of its answers \(\w+\)/);
+  answer = (response) => {
+    const chunk = Buffer.alloc(1024 * 1024);
+    const goOn = () => response.write(chunk, goOn);
+    goOn();
+  };
+  const endless = client();
+  await told(endless, endless.publish("k", {}, Buffer.from("head"), Buffer.from("body"), 60_000));
+  assert.match(warnings[1], /answered with more than an entry can be/);
+});
+
+test("an answer that comes too late for readers does not end an outage", async () => {
+  const api = client();
+  answer = () => {};
+  const ask = (limitMs) => api.since({ position: { epoch: 0, number: 0 } }, limitMs);
+  await assert.rejects(ask(100));
+  answer = (response) => setTimeout(() => response.end('{"accepted":{"generation":7}}'), 3000);
+  const publish = () => api.publish("k", {}, Buffer.from("head"), Buffer.from("body"), 60_000).catch(() => undefined);
+  while ((await publish()) === undefined) await new Promise((resolve) => setTimeout(resolve, 50));
+  requests = [];
+  await assert.rejects(ask(60_000), /no answer within 100 ms/);
+  assert.equal(requests.length, 0);
+});
+
 test("a message that the Worker says was lost is sent again, and a question about waiting waits for less", async () => {
   answer = (response, count) =>
     count < 3

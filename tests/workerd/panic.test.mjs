@@ -47,6 +47,16 @@ test("a reply that panics ends its read as a miss, and so do the reads that were
   assert.deepEqual([stranded.result, stranded.reason], ["miss", "engine-restarted"]);
 });
 
+test("a reply to a call of the broken instance reaches no call of the fresh one", () => {
+  const engine = makeEngine();
+  const old = engine.begin(someRead("/old"), NOW);
+  panicAt(1);
+  engine.begin(someRead("/struck"), NOW);
+  const fresh = engine.begin(someRead("/fresh"), NOW);
+  assert.equal(engine.resume(old.machine, "failed", NOW).reason, "engine-restarted");
+  assert.equal(engine.resume(fresh.machine, "failed", NOW).effect.object, core.entry_key("response", "/fresh"));
+});
+
 test("texts and objects cross unharmed after a panic", () => {
   const engine = makeEngine();
   const before = core.entry_key("response", "/žluťoučký kůň");
@@ -104,6 +114,17 @@ test("wherever a panic strikes a read or a publication, both settle, and the nex
     assert.equal(body?.byteLength, 100, `a panic at call ${calls}: ${entry?.reason}`);
   }
   assert.ok(struck >= 5, `only ${struck} panics struck`);
+});
+
+test("what a call was told to keep just before another one panics is let go too", async () => {
+  const host = new Host({ engine: makeEngine(), stores: new FakeStores() });
+  const value = { shape: "app", parts: [{ name: "html", bytes: new Uint8Array(5000) }], tags: [], revalidate: 60, expire: undefined };
+  // The engine keeps nothing before it has seen the ledger.
+  await host.read(makeContext(), { kind: "response", key: "/any", caller: "bystander" });
+  const store = (key) => host.store(makeContext(), { kind: "response", key, startedAt: Date.now(), value });
+  panicAt(4);
+  await Promise.all([store("/one"), store("/other")]);
+  assert.equal(host.keptBytes, 0);
 });
 
 test("what was kept for the memory of the old instance is let go with it", async () => {
