@@ -59,6 +59,12 @@ pub const TOMBSTONE: &str = "tombstone";
 /// `server/lib/incremental-cache/index.js`): stale *after* `revalidate` seconds, unusable *after* `expire`.
 #[must_use]
 pub fn judge(entry: &Entry, invalidation: Invalidation, now: Millis) -> Verdict {
+    judge_within(entry, entry.revalidate, invalidation, now)
+}
+
+/// As [`judge`], for a caller with a lifetime of its own: fresh for `revalidate` seconds.
+#[must_use]
+pub fn judge_within(entry: &Entry, revalidate: Option<u32>, invalidation: Invalidation, now: Millis) -> Verdict {
     let age = entry.age(now);
     let older_than = |seconds: Option<u32>| seconds.is_some_and(|s| age.0 > u64::from(s).saturating_mul(1000));
     if entry.shape == TOMBSTONE {
@@ -69,7 +75,7 @@ pub fn judge(entry: &Entry, invalidation: Invalidation, now: Millis) -> Verdict 
         Verdict::Gone(GoneReason::Expired)
     } else if invalidation == Invalidation::Soft {
         Verdict::Stale(StaleReason::Tag)
-    } else if older_than(entry.revalidate) {
+    } else if older_than(revalidate) {
         Verdict::Stale(StaleReason::Age)
     } else {
         Verdict::Fresh
@@ -91,6 +97,15 @@ mod tests {
     fn an_entry_is_fresh_up_to_and_including_its_lifetime() {
         assert_eq!(judged(60_000, Invalidation::None), Verdict::Fresh);
         assert_eq!(judged(60_001, Invalidation::None), Verdict::Stale(StaleReason::Age));
+    }
+
+    #[test]
+    fn a_caller_may_want_an_entry_younger_or_older_than_it_says() {
+        let entry = example();
+        let judged =
+            |revalidate, age| judge_within(&entry, revalidate, Invalidation::None, entry.created_at.after(Span(age)));
+        assert_eq!(judged(Some(10), 10_001), Verdict::Stale(StaleReason::Age));
+        assert_eq!(judged(Some(100), 61_000), Verdict::Fresh);
     }
 
     #[test]

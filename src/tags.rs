@@ -126,6 +126,17 @@ impl LedgerCopy {
         }
     }
 
+    /// Just before the earliest invalidation that this copy knows of an entry with these tags, rendered at `rendered_at`; where it
+    /// knows of none, `rendered_at` itself.
+    #[must_use]
+    pub fn before_invalidation(&self, tags: &[String], rendered_at: Position) -> Position {
+        let epoch = self.position.epoch;
+        let number = rendered_at.within(epoch);
+        let stamps = tags.iter().filter_map(|tag| self.tags.get(tag));
+        let later = stamps.flat_map(|stamp| [stamp.hard, stamp.soft]).filter(|invalidated| *invalidated > number);
+        later.min().map_or(rendered_at, |earliest| Position { epoch, number: earliest.saturating_sub(1) })
+    }
+
     fn forget_oldest(&mut self) {
         if self.tags.len() <= TAGS_HELD {
             return;
@@ -218,6 +229,16 @@ mod tests {
         copy.merge(since(0, TAGS_HELD as u64 + 1, &rows), Millis(0));
         assert!(copy.tags.len() <= TAGS_HELD);
         assert_eq!(verdict(&copy, "t1", 0), Known::Ask);
+    }
+
+    #[test]
+    fn what_is_made_of_an_invalidated_entry_dates_from_just_before_the_invalidation() {
+        let mut copy = LedgerCopy::default();
+        copy.merge(since(0, 9, &[("a", 4), ("b", 7)]), Millis(0));
+        let tags = ["b", "a", "c"].map(str::to_owned);
+        let before = |number| copy.before_invalidation(&tags, Position { epoch: EPOCH, number }).number;
+        assert_eq!((before(2), before(4), before(8)), (3, 6, 8));
+        assert_eq!(copy.before_invalidation(&tags, Position { epoch: 1, number: 8 }).number, 3);
     }
 
     #[test]

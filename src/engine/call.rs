@@ -28,6 +28,10 @@ pub struct RequestContext {
     pub waited_ms: Span,
     /// Whether it has just found this entry absent from KV.
     pub absent: bool,
+    /// Whether what it reads becomes part of a page that is stored.
+    pub nested: bool,
+    /// Just before the earliest invalidation of which it was given what came before: what it stores is no younger.
+    pub lowered: Option<Position>,
 }
 
 /// Who asks for an entry.
@@ -43,27 +47,37 @@ pub enum Caller {
     Regenerator,
 }
 
+/// What is read, by whom, and how it is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadCall {
+    /// What is read.
+    pub kind: Kind,
+    /// Next.js's key.
+    pub key: String,
+    /// By whom.
+    pub caller: Caller,
+    /// A random name, should a lease be asked for.
+    pub nonce: String,
+    /// The request.
+    #[serde(default)]
+    pub context: RequestContext,
+    /// Whether the build may have left a seed of it.
+    #[serde(default)]
+    pub seeded: bool,
+    /// Tags beside the entry's own that end it for this caller (Next.js's `tags` and `softTags` of fetched data).
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Fresh for so many seconds, for this caller; by default as long as the entry says.
+    #[serde(default)]
+    pub revalidate: Option<u32>,
+}
+
 /// A call of the host's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
     /// Read an entry.
-    Read {
-        /// What is read.
-        kind: Kind,
-        /// Next.js's key.
-        key: String,
-        /// By whom.
-        caller: Caller,
-        /// A random name, should a lease be asked for.
-        nonce: String,
-        /// The request.
-        #[serde(default)]
-        context: RequestContext,
-        /// Whether the build may have left a seed of it.
-        #[serde(default)]
-        seeded: bool,
-    },
+    Read(ReadCall),
     /// Store a render.
     Store {
         /// What is stored.
@@ -405,6 +419,8 @@ pub struct ReadEntry {
     pub brief: bool,
     /// Where the ledger copy stands.
     pub ledger: Position,
+    /// Just before the invalidation in spite of which it is served, if there is one and nobody here makes it anew.
+    pub lowered: Option<Position>,
 }
 
 /// Nothing to serve.

@@ -18,8 +18,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use call::{
-    Bytes, Call, Caller, Effect, HeaderBytes, MemoryOrder, Outcome, ReadEntry, ReadMiss, Reply, RequestContext, Source,
-    Step, Stored,
+    Bytes, Call, Caller, Effect, HeaderBytes, MemoryOrder, Outcome, ReadCall, ReadEntry, ReadMiss, Reply,
+    RequestContext, Source, Step, Stored,
 };
 
 use crate::entry::Entry;
@@ -131,9 +131,9 @@ impl Engine {
     pub fn begin(&mut self, call: Call, now: Millis) -> Step {
         self.drop_forsaken(now);
         let progress = match call {
-            Call::Read { kind, key, caller, nonce, context, seeded } => {
-                let name = self.scope.entry_key(kind, &key);
-                self.begin_read(Read::new(name, key, caller, nonce, context, seeded, now), now)
+            Call::Read(call) => {
+                let name = self.scope.entry_key(call.kind, &call.key);
+                self.begin_read(Read::new(name, call, now), now)
             }
             Call::Store { kind, key, shape, parts, tags, revalidate, expire, lease, context, started_at } => {
                 let name = self.scope.entry_key(kind, &key);

@@ -1,12 +1,12 @@
 //! Reading an entry: memory, then KV beside the ledger, then the build's seed, then the coordinator.
 
-use super::call::{
-    Bytes, Caller, Effect, MemoryOrder, Outcome, ReadEntry, ReadMiss, Reply, RequestContext, Source, Stored,
-};
+use std::borrow::Cow;
+
+use super::call::{Bytes, Caller, Effect, MemoryOrder, Outcome, ReadCall, ReadEntry, ReadMiss, Reply, Source, Stored};
 use super::refresh::SHORTEST_HOLD;
 use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT, pause};
 use crate::entry::Entry;
-use crate::freshness::{GoneReason, Verdict, judge};
+use crate::freshness::{GoneReason, StaleReason, Verdict, judge_within};
 use crate::lease::{Lease, Need};
 use crate::position::Position;
 use crate::tags::{Invalidation, Known};
@@ -25,11 +25,7 @@ const TOUCH_AGE: Span = Span::seconds(15 * 24 * 3600);
 #[derive(Debug)]
 pub(super) struct Read {
     name: String,
-    key: String,
-    caller: Caller,
-    nonce: String,
-    context: RequestContext,
-    seeded: bool,
+    call: ReadCall,
     begun_at: Millis,
     asked_at: Millis,
     asks_ledger: bool,
@@ -42,6 +38,8 @@ pub(super) struct Read {
     renewed: bool,
     absent: bool,
     waited: bool,
+    /// Whether there is something to serve if what this read waits for does not come.
+    spared: bool,
     /// What came of asking whether this read's caller regenerates what is stale.
     claim: Option<Claim>,
     phase: Phase,
@@ -79,22 +77,10 @@ struct Candidate {
 }
 
 impl Read {
-    pub(super) fn new(
-        name: String,
-        key: String,
-        caller: Caller,
-        nonce: String,
-        context: RequestContext,
-        seeded: bool,
-        now: Millis,
-    ) -> Self {
+    pub(super) fn new(name: String, call: ReadCall, now: Millis) -> Self {
         Self {
             name,
-            key,
-            caller,
-            nonce,
-            context,
-            seeded,
+            call,
             begun_at: now,
             asked_at: now,
             asks_ledger: false,
@@ -104,6 +90,7 @@ impl Read {
             renewed: false,
             absent: false,
             waited: false,
+            spared: false,
             claim: None,
             phase: Phase::Loading,
         }
@@ -114,6 +101,23 @@ impl Read {
         Progress::Perform(Machine::Read(Box::new(self)), effect, limit)
     }
 
+    /// All tags that end an entry for this caller.
+    fn tags<'a>(&self, entry: &'a Entry) -> Cow<'a, [String]> {
+        if self.call.tags.is_empty() {
+            Cow::Borrowed(&entry.tags)
+        } else {
+            Cow::Owned(entry.tags.iter().chain(&self.call.tags).cloned().collect())
+        }
+    }
+
+    fn judge(&self, entry: &Entry, invalidation: Invalidation, now: Millis) -> Verdict {
+        judge_within(entry, self.call.revalidate.or(entry.revalidate), invalidation, now)
+    }
+
+    fn is_passing(&self) -> bool {
+        self.call.caller == Caller::Bystander
+    }
+
     /// What the caller has that it could compare a newer entry with.
     fn have(&self) -> Option<u64> {
         self.candidate.as_ref().map(|candidate| candidate.entry.generation)
@@ -122,7 +126,7 @@ impl Read {
 
 impl Engine {
     pub(super) fn begin_read(&mut self, read: Read, now: Millis) -> Progress {
-        let carried = read.context.carried.as_ref().filter(|carried| carried.is_for(&read.name));
+        let carried = read.call.context.carried.as_ref().filter(|carried| carried.is_for(&read.name));
         let must_reach = carried.map_or(Position::BEFORE_EVERYTHING, |carried| carried.lease.position);
         let leads = carried.is_some();
         let young = !self.ledger.is_due(self.options.window_ms, now) && self.ledger.position().covers(must_reach);
@@ -169,15 +173,15 @@ impl Engine {
     fn wants_kv(&mut self, read: &Read, now: Millis) -> bool {
         let memo = self.memos.of(&read.name);
         match &read.candidate {
-            None => !read.context.absent && memo.uncacheable_until <= now,
+            None => !read.call.context.absent && memo.uncacheable_until <= now,
             Some(held) => {
-                match self.ledger.knows(&held.entry.tags, held.entry.position, now) {
+                match self.ledger.knows(&read.tags(&held.entry), held.entry.position, now) {
                     Known::Ask => true,
-                    Known::Is(invalidation) => match judge(&held.entry, invalidation, now) {
+                    Known::Is(invalidation) => match read.judge(&held.entry, invalidation, now) {
                         Verdict::Fresh => false,
                         // While somebody renders, KV tells when that is done: a visitor who saw it elsewhere must not see the old page here.
                         Verdict::Stale(_) => true,
-                        Verdict::Gone(_) => !read.context.absent,
+                        Verdict::Gone(_) => !read.call.context.absent,
                     },
                 }
             }
@@ -209,12 +213,12 @@ impl Engine {
     }
 
     fn judge_read(&mut self, mut read: Read, now: Millis) -> Progress {
-        read.start = read.context.position.unwrap_or_else(|| self.ledger.position());
+        read.start = read.call.context.position.unwrap_or_else(|| self.ledger.position());
         read.blind = !self.ledger.exists();
-        if read.context.carried.as_ref().is_some_and(|carried| carried.is_for(&read.name)) {
+        if read.call.context.carried.as_ref().is_some_and(|carried| carried.is_for(&read.name)) {
             return self.read_miss(&read, "leader", None);
         }
-        if read.context.on_demand {
+        if read.call.context.on_demand {
             return self.read_miss(&read, "on-demand", None);
         }
         let Some(candidate) = &read.candidate else {
@@ -225,14 +229,15 @@ impl Engine {
             read.renewed = true;
             return self.nothing_to_serve(read, now);
         }
-        if self.is_invalidating(&candidate.entry.tags, read.begun_at, now) {
+        let tags = read.tags(&candidate.entry);
+        if self.is_invalidating(&tags, read.begun_at, now) {
             let ms = pause(read.begun_at, now);
             return read.perform(Phase::Yielding, Effect::Pause { ms }, READ_LIMIT);
         }
-        match self.ledger.knows(&candidate.entry.tags, candidate.entry.position, now) {
+        match self.ledger.knows(&tags, candidate.entry.position, now) {
             Known::Is(invalidation) => self.verdict(read, invalidation, now),
             Known::Ask => {
-                let message = Check { tags: candidate.entry.tags.clone(), position: candidate.entry.position };
+                let message = Check { tags: tags.into_owned(), position: candidate.entry.position };
                 read.perform(Phase::Checking, Effect::Check { message }, READ_LIMIT)
             }
         }
@@ -242,15 +247,23 @@ impl Engine {
         let Some(candidate) = read.candidate.take() else {
             return self.nothing_to_serve(read, now);
         };
-        let verdict = judge(&candidate.entry, invalidation, now);
+        let verdict = read.judge(&candidate.entry, invalidation, now);
         match verdict {
-            Verdict::Stale(_) if read.caller == Caller::Regenerator && read.claim.is_none() => {
+            // A page built on a part that was invalidated would be stored as fresh.
+            Verdict::Stale(StaleReason::Tag)
+                if read.call.context.nested && read.claim.is_none() && !read.is_passing() =>
+            {
+                read.candidate = Some(candidate);
+                read.spared = true;
+                self.fill(read, now)
+            }
+            Verdict::Stale(_) if read.call.caller == Caller::Regenerator && read.claim.is_none() => {
                 read.candidate = Some(candidate);
                 self.claim(read, now)
             }
             Verdict::Fresh | Verdict::Stale(_) => self.serve(&read, candidate, verdict, true, now),
             // It says that there is no page, and not for how long. Hosts that find that out again each time need not wait for each other.
-            Verdict::Gone(GoneReason::Tombstone) if read.caller != Caller::Regenerator => {
+            Verdict::Gone(GoneReason::Tombstone) if read.call.caller != Caller::Regenerator => {
                 self.read_miss(&read, verdict.as_str(), None)
             }
             // A waiter may serve once what was fresh when it asked.
@@ -286,6 +299,9 @@ impl Engine {
             Some(Claim::Won(lease)) if stale => (true, lease.clone()),
             _ => (false, None),
         };
+        let invalidated = matches!(verdict, Verdict::Stale(StaleReason::Tag) | Verdict::Gone(GoneReason::Purged));
+        let lowered =
+            (invalidated && !regenerate).then(|| self.ledger.before_invalidation(&read.tags(&entry), entry.position));
         Progress::Done(Outcome::Entry(Box::new(ReadEntry {
             stale,
             regenerate,
@@ -307,13 +323,14 @@ impl Engine {
             touch,
             brief: read.blind,
             ledger: self.ledger.position(),
+            lowered,
         })))
     }
 
     /// What is stale is there to be served: does this caller make it anew? Nobody waits for that.
     fn claim(&mut self, mut read: Read, now: Millis) -> Progress {
         let memo = self.memos.of(&read.name);
-        if read.context.prefetch || memo.hold_until > now || memo.down_until > now {
+        if read.call.context.prefetch || memo.hold_until > now || memo.down_until > now {
             read.claim = Some(Claim::Lost);
             return self.judge_again(read, now);
         }
@@ -321,7 +338,7 @@ impl Engine {
         memo.hold_until = now.after(COORDINATOR_LIMIT).after(SHORTEST_HOLD);
         let message = Acquire {
             have: read.have(),
-            holder: read.nonce.clone(),
+            holder: read.call.nonce.clone(),
             position: self.ledger.position(),
             need: Need::Refresh,
             wait_ms: Span::ZERO,
@@ -348,10 +365,11 @@ impl Engine {
         self.judge_again(read, now)
     }
 
-    fn nothing_to_serve(&mut self, read: Read, now: Millis) -> Progress {
-        let seeded = read.seeded && read.candidate.is_none() && !self.memos.of(&read.name).unseeded;
+    fn nothing_to_serve(&mut self, mut read: Read, now: Millis) -> Progress {
+        read.spared = false;
+        let seeded = read.call.seeded && read.candidate.is_none() && !self.memos.of(&read.name).unseeded;
         if seeded {
-            let effect = Effect::Seed { key: read.key.clone() };
+            let effect = Effect::Seed { key: read.call.key.clone() };
             return read.perform(Phase::Seeding, effect, READ_LIMIT);
         }
         self.fill(read, now)
@@ -387,16 +405,16 @@ impl Engine {
 
     /// Nobody here has anything to serve: render, or wait for whoever does.
     fn fill(&mut self, mut read: Read, now: Millis) -> Progress {
-        if read.caller == Caller::Bystander {
+        if read.is_passing() {
             return self.read_miss(&read, "pass", None);
         }
         let patience = self.patience(&read, now);
         let memo = self.memos.of(&read.name);
         if memo.uncacheable_until > now {
-            return self.read_miss(&read, "uncacheable", None);
+            return self.give_up(read, "uncacheable", now);
         }
         if memo.down_until > now {
-            return self.read_miss(&read, "coordinator-down", None);
+            return self.give_up(read, "coordinator-down", now);
         }
         if memo.busy_until > now && patience > Span::ZERO {
             read.waited = true;
@@ -408,7 +426,7 @@ impl Engine {
         memo.busy_until = now.after(limit);
         let message = Acquire {
             have: read.have(),
-            holder: read.nonce.clone(),
+            holder: read.call.nonce.clone(),
             position: self.ledger.position(),
             need: Need::Fill,
             wait_ms: wait,
@@ -441,12 +459,12 @@ impl Engine {
             }
             Acquired::Uncacheable { ms, reason } => {
                 memo.uncacheable_until = now.after(ms);
-                self.read_miss(&read, reason.as_str(), None)
+                self.give_up(read, reason.as_str(), now)
             }
             Acquired::Hold { .. } => {
                 read.waited = true;
                 if self.patience(&read, now) == Span::ZERO {
-                    return self.read_miss(&read, "wait-limit", None);
+                    return self.give_up(read, "wait-limit", now);
                 }
                 self.fill(read, now)
             }
@@ -471,7 +489,7 @@ impl Engine {
     fn judge_again(&mut self, read: Read, now: Millis) -> Progress {
         let start = read.start;
         let mut read = read;
-        read.context.position = Some(start);
+        read.call.context.position = Some(start);
         self.judge_read(read, now)
     }
 
@@ -494,9 +512,18 @@ impl Engine {
             Phase::Seeding | Phase::Pausing => self.fill(read, now),
             Phase::PublishingSeed | Phase::Asking => {
                 self.memos.of(&read.name).is_down(now);
-                self.read_miss(&read, "coordinator-down", None)
+                self.give_up(read, "coordinator-down", now)
             }
         }
+    }
+
+    /// What was waited for does not come: the caller renders, or takes what there is.
+    fn give_up(&mut self, mut read: Read, reason: &'static str, now: Millis) -> Progress {
+        if !read.spared {
+            return self.read_miss(&read, reason, None);
+        }
+        read.claim = Some(Claim::Lost);
+        self.judge_again(read, now)
     }
 
     fn read_miss(&mut self, read: &Read, reason: &'static str, lease: Option<Lease>) -> Progress {
@@ -513,7 +540,7 @@ impl Engine {
 
     /// How much longer this request may wait for renders of others.
     fn patience(&self, read: &Read, now: Millis) -> Span {
-        self.options.wait_ms.less(read.context.waited_ms).less(now.since(read.begun_at))
+        self.options.wait_ms.less(read.call.context.waited_ms).less(now.since(read.begun_at))
     }
 }
 

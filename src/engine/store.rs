@@ -32,6 +32,7 @@ impl Engine {
             entry.generation = lease.generation;
             entry.position = lease.position;
         }
+        entry.position = context.lowered.map_or(entry.position, |lowered| entry.position.lower_of(lowered));
         // A regeneration's own `expire` is not told by every host: then the replaced entry's still holds.
         entry.expire = entry.expire.or_else(|| carried.and_then(|carried| carried.expire));
         if entry.revalidate == Some(0) {

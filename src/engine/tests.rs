@@ -1,5 +1,7 @@
 //! The engine against a world of its own: the real lease and ledger machines, a KV, virtual time.
 
+mod nested;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -236,7 +238,17 @@ fn nonce() -> String {
 }
 
 fn read(caller: Caller, context: RequestContext) -> Call {
-    Call::Read { kind: Kind::Response, key: KEY.to_owned(), caller, nonce: nonce(), context, seeded: true }
+    let kind = Kind::Response;
+    Call::Read(ReadCall {
+        kind,
+        key: KEY.to_owned(),
+        caller,
+        nonce: nonce(),
+        context,
+        seeded: true,
+        tags: Vec::new(),
+        revalidate: None,
+    })
 }
 
 fn store(lease: Option<Lease>, tags: &[&str], bytes: u32, now: Millis) -> Call {
