@@ -1,6 +1,9 @@
 // The request context: what the host knows of the request in progress.
 import { AsyncLocalStorage } from "node:async_hooks";
 
+/** A ledger position that every invalidation lies after. */
+export const BEFORE_EVERYTHING = Object.freeze({ epoch: 0, number: 0 });
+
 const storage = new AsyncLocalStorage();
 
 /** The context of the request in progress, or undefined. */
@@ -37,6 +40,10 @@ export class RequestContext {
   servedKey;
   /** Whether a regeneration of what was served has been seen to. */
   refreshed = false;
+  /** Whether what it reads becomes part of a page that is stored. */
+  nested = false;
+  /** Just before the earliest invalidation of which it was given what came before. */
+  lowered;
   /** Ledger positions of data entries handed out, by the time that identifies them to the host. */
   positions = new Map();
   /** When the request began. */
@@ -52,6 +59,11 @@ export class RequestContext {
     this.request = request;
     this.env = env;
     this.#ctx = ctx;
+  }
+
+  /** What it stores from now on is no younger than a ledger position. */
+  lower(position) {
+    this.lowered = this.lowered === undefined ? position : lowerOf(this.lowered, position);
   }
 
   /** Keeps the isolate at work until `promise` has settled; its failure is nobody's. */
@@ -120,8 +132,8 @@ export class RequestContext {
     return this.pagesLeases.has(lease) ? "unused" : "not_stored";
   }
 
-  /** The context as the engine takes it. */
-  forEngine(key) {
+  /** The context as the engine takes it. A response is part of nothing, whatever else its request renders. */
+  forEngine({ kind, key } = {}) {
     return {
       position: this.position,
       carried: this.carried,
@@ -129,6 +141,14 @@ export class RequestContext {
       on_demand: this.onDemand,
       waited_ms: this.waited,
       absent: key !== undefined && this.absent.has(key),
+      nested: kind !== "response" && this.nested,
+      lowered: this.lowered,
     };
   }
+}
+
+/** The lower of two ledger positions; those of different epochs have no order. */
+export function lowerOf(a, b) {
+  if (a.epoch !== b.epoch) return BEFORE_EVERYTHING;
+  return a.number < b.number ? a : b;
 }

@@ -72,11 +72,11 @@ export class Host {
    * Reads an entry.
    * @returns {Promise<{ entry?: object, body?: Uint8Array, miss?: object }>}
    */
-  async read(context, { kind, key, caller, seeded = false }) {
+  async read(context, { kind, key, caller, seeded = false, tags = [], revalidate }) {
     const begun = Date.now();
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const frame = { bytes: {} };
-      const call = { read: { kind, key, caller, nonce: crypto.randomUUID(), context: context.forEngine(key), seeded } };
+      const call = { read: { kind, key, caller, nonce: crypto.randomUUID(), context: context.forEngine({ kind, key }), seeded, tags, revalidate } };
       const done = await this.#run(call, context, frame);
       context.position ??= done.ledger;
       if (done.result !== "entry") {
@@ -92,6 +92,7 @@ export class Host {
       if (body === undefined && done.lease) return { miss: { reason: "evicted", renewed: true, lease: done.lease } };
       if (body === undefined) continue;
       if (done.collapsed) context.waited += Date.now() - begun;
+      if (done.lowered && kind !== "response") context.lower(done.lowered);
       if (done.touch) context.waitUntil(this.#stores.touch(this.#engine.call("entry_key", kind, key)));
       if (done.brief) this.#warnOfOutage("ledger-down", "the tag ledger does not answer: entries are served without asking it");
       return { entry: done, body };

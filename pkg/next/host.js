@@ -20,6 +20,7 @@ export class NextHost {
   #shareLifetime;
   #expireTime;
   #wasNotFound;
+  #collapseData;
   /** Entry key → the lease under which this process renders it, and since when. */
   #leases = new Map();
   /** What identifies a value handed out when Next.js stores it again after a failed render. */
@@ -32,12 +33,14 @@ export class NextHost {
    * @param {(key: string, cacheControl: object) => void} parts.shareLifetime tells Next.js before 16.4 an entry's lifetime
    * @param {number} [parts.expireTime] the app's `expireTime`, in seconds
    * @param {(key: string) => Promise<boolean>} [parts.wasNotFound] whether the build found that there is no such page
+   * @param {boolean} [parts.collapseData] whether data is fetched by one for all
    */
-  constructor({ host, shareLifetime, expireTime, wasNotFound = async () => false }) {
+  constructor({ host, shareLifetime, expireTime, wasNotFound = async () => false, collapseData = true }) {
     this.#host = host;
     this.#shareLifetime = shareLifetime;
     this.#expireTime = expireTime;
     this.#wasNotFound = wasNotFound;
+    this.#collapseData = collapseData;
   }
 
   /**
@@ -74,8 +77,10 @@ export class NextHost {
     const { entry, body, miss } = await this.#host.read(context, read);
     const lease = entry?.lease ?? miss?.lease;
     const isBelievedGone = miss !== undefined && (await this.#wasNotFound(key));
-    if (lease) this.#take(context, this.#entryKey(key), lease, miss !== undefined && !isBelievedGone);
+    if (lease) this.#take(context, this.#entryKey("response", key), lease, miss !== undefined && !isBelievedGone);
     if (lease && miss && kind === "PAGES") context.pagesLeases.add(lease);
+    // What is read from now on becomes part of the page.
+    context.nested ||= miss !== undefined || entry.regenerate;
     const served = { entry, miss };
     context.serve(key, served, isFallback);
     this.#readings.remember(key, served);
@@ -86,7 +91,7 @@ export class NextHost {
     const regenerate = entry.regenerate || (isFallback === true && entry.stale);
     const { lastModified, cacheControl } = verdict(entry, regenerate);
     if (value !== null) this.#handedOut.add(value);
-    else if (lease) this.#leases.get(this.#entryKey(key)).toldOfNone = cacheControl;
+    else if (lease) this.#leases.get(this.#entryKey("response", key)).toldOfNone = cacheControl;
     this.#shareLifetime(key, cacheControl);
     return { lastModified, cacheControl, value };
   }
@@ -102,17 +107,22 @@ export class NextHost {
     context.position = undefined;
   }
 
-  async #data(key, { tags = [], softTags = [] }) {
+  /** Fetched data. Next.js compares its age with the lifetime that the caller asks for now: here that has been done, by the engine. */
+  async #data(key, { tags = [], softTags = [], revalidate }) {
     const context = contextOrNone();
-    const { entry, body } = await this.#host.read(context, { kind: "data", key, caller: "bystander" });
-    if (!entry) return null;
-    const asked = [...tags, ...softTags].filter((tag) => !entry.tags.includes(tag));
-    const invalidation =
-      asked.length > 0 ? await this.#host.invalidated(context, { tags: asked, position: entry.position }) : "none";
-    if (invalidation === "hard") return null;
-    // Next.js compares this with the lifetime that the caller asks for now.
-    const isStaleByTag = invalidation === "soft" || entry.reason === "stale-tag";
-    return { lastModified: isStaleByTag ? 1 : entry.created_at, value: fromStored(entry, body) };
+    const entryKey = this.#entryKey("data", key);
+    // Whoever makes it does not wait for itself.
+    if (context.leases.has(entryKey)) return null;
+    const caller = this.#collapseData ? "regenerator" : "bystander";
+    const read = { kind: "data", key, caller, tags: [...tags, ...softTags], revalidate: revalidate || undefined };
+    const { entry, body, miss } = await this.#host.read(context, read);
+    const lease = entry?.lease ?? miss?.lease;
+    if (lease) this.#take(context, entryKey, lease, miss !== undefined);
+    if (miss) return null;
+    const regenerate = entry.regenerate || (entry.stale && !this.#collapseData);
+    // Not every version waits for what is regenerated before it goes on with a page that is stored.
+    if (regenerate && entry.reason === "stale-tag" && context.nested) return null;
+    return { lastModified: regenerate ? 1 : Date.now(), value: fromStored(entry, body) };
   }
 
   /** `CacheHandler.set`. */
@@ -121,12 +131,12 @@ export class NextHost {
     if (value?.kind === "FETCH") {
       const cacheControl = { revalidate: value.revalidate };
       const stored = toStored(value, { key, tags: ctx.tags ?? value.tags ?? [], cacheControl });
-      await atMost(STORED_MS, this.#host.store(context, { kind: "data", key, startedAt: context.startedAt, value: stored }));
+      const { lease, since } = this.#leaseOf(context, this.#entryKey("data", key));
+      await atMost(STORED_MS, this.#host.store(context, { kind: "data", key, lease, startedAt: since ?? context.startedAt, value: stored }));
       return;
     }
-    const entryKey = this.#entryKey(key);
-    const { lease, since, toldOfNone } = this.#leases.get(entryKey) ?? {};
-    this.#leases.delete(entryKey);
+    const entryKey = this.#entryKey("response", key);
+    const { lease, since, toldOfNone } = this.#leaseOf(context, entryKey);
     if (value === null ? isRetained(ctx.cacheControl, toldOfNone) : this.#handedOut.has(value)) {
       // A render failed, and Next.js stores again what it was given: the entry stays as it is, as old as it is.
       if (lease) await this.#host.release(context, { entryKey, lease, reason: "failed" });
@@ -179,8 +189,16 @@ export class NextHost {
     if (atOnce) context.leases.set(entryKey, lease);
   }
 
-  #entryKey(key) {
-    return this.#host.engine.call("entry_key", "response", key);
+  /** The lease under which an entry is stored now, and since when it was held: from now on whoever stores it answers for it. */
+  #leaseOf(context, entryKey) {
+    const held = this.#leases.get(entryKey);
+    this.#leases.delete(entryKey);
+    context.leases.delete(entryKey);
+    return held ?? {};
+  }
+
+  #entryKey(kind, key) {
+    return this.#host.engine.call("entry_key", kind, key);
   }
 }
 

@@ -8,6 +8,8 @@ export interface OnegenOptions {
   windowMs?: number;
   /** Longest that a request waits for another's render, in milliseconds, up to 25000. Default 20000. */
   waitMs?: number;
+  /** Whether what `fetch` and `unstable_cache` keep is fetched by one process for all; false: by each that misses it. Default true. */
+  collapseData?: boolean;
 }
 
 interface CacheHandler {

@@ -2,7 +2,7 @@
 import { Engine } from "../engine/node.js";
 import { Host } from "../host.js";
 import { Https } from "../https.js";
-import { checkedOptions, count, text } from "../options.js";
+import { checkedOptions, count, flag, text } from "../options.js";
 import { pathOf } from "../paths.js";
 import { Build, moduleOfNext } from "./build.js";
 import { NextHost } from "./host.js";
@@ -16,12 +16,13 @@ const OPTIONS = {
   memoryBytes: count("bytes", "16 MiB"),
   windowMs: count("milliseconds", "1000"),
   waitMs: count("milliseconds", "20000"),
+  collapseData: flag("true"),
 };
 
 /**
  * A class for `cacheHandler`.
  *
- * @param {object} [options] `app`, `memoryBytes`, `windowMs`, `waitMs`: see the README
+ * @param {object} [options] `app`, `memoryBytes`, `windowMs`, `waitMs`, `collapseData`: see the README
  */
 export function cacheHandler(options = {}) {
   return class OnegenCacheHandler {
@@ -73,7 +74,7 @@ function started(options, serverDistDir) {
 }
 
 function start(given, serverDistDir) {
-  const options = checkedOptions(given, OPTIONS);
+  const { collapseData, ...options } = checkedOptions(given, OPTIONS);
   const url = environment("ONEGEN_URL", "the address of your Onegen Worker, such as https://onegen.example.workers.dev", isAddress);
   const token = environment("ONEGEN_TOKEN", "a read-write token of this app, one of those in the Worker's ONEGEN_TOKENS", (value) => /^[\x21-\x7e]+$/.test(value));
   const build = new Build(serverDistDir);
@@ -83,7 +84,8 @@ function start(given, serverDistDir) {
   const host = new Host({ engine, stores });
   const { lifetimes, expireTime } = build;
   const shareLifetime = (key, lifetime) => lifetimes?.set(key.startsWith("/route-cache/") ? key : pathOf(key), lifetime);
-  const next = new NextHost({ host, shareLifetime, expireTime, wasNotFound: (key) => build.wasNotFound(key) });
+  const wasNotFound = (key) => build.wasNotFound(key);
+  const next = new NextHost({ host, shareLifetime, expireTime, wasNotFound, collapseData });
   const requests = new Requests({
     engine,
     previewId: build.previewId,

@@ -1,5 +1,5 @@
 // OpenNext's overrides, as the entry Worker does them: between OpenNext's calls and the engine's.
-import { RequestContext, currentContext } from "../context.js";
+import { BEFORE_EVERYTHING, RequestContext, currentContext, lowerOf } from "../context.js";
 import { isOfPagesRouter, isShellOf, pathTags } from "../paths.js";
 import { Readings } from "../readings.js";
 import { fromStored, toStored } from "./values.js";
@@ -7,7 +7,6 @@ import { fromStored, toStored } from "./values.js";
 const KINDS = { cache: "response", fetch: "data", composable: "use_cache" };
 /** The shape of a page of the Pages Router that is not there. */
 const NOT_FOUND = "not-found";
-const BEFORE_EVERYTHING = { epoch: 0, number: 0 };
 /** How long a publication waits for the response's headers, which alone tell a page's `expire`. */
 const RESPONSE_LIMIT_MS = 1000;
 
@@ -248,11 +247,6 @@ function staleTime({ created_at, revalidate, reason }) {
 /** The context of the request in progress; outside of any, one that knows nothing and keeps nothing alive. */
 function contextOrNone() {
   return currentContext() ?? new RequestContext(undefined, undefined, { waitUntil() {} });
-}
-
-function lowerOf(a, b) {
-  if (a.epoch !== b.epoch) return BEFORE_EVERYTHING;
-  return a.number < b.number ? a : b;
 }
 
 /** OpenNext's writes grouped as they were asked for: without durations, or with this long until they expire. */

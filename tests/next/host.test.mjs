@@ -243,15 +243,3 @@ test("who reads while an invalidation of the entry's tags is under way waits for
   assert.equal(await read, null);
   await posts;
 });
-
-test("fetched data is stored with its tags, and its age is for Next.js to judge", async () => {
-  const server = newProcess();
-  const value = { kind: "FETCH", data: { headers: {}, body: "e30=", status: 200, url: "https://example.com" }, revalidate: 60 };
-  const key = "0".repeat(64);
-  assert.equal(await server.get(key, { kind: "FETCH", tags: ["t"], softTags: [] }), null);
-  await server.set(key, value, { fetchCache: true, tags: ["t"] });
-  minutes(0.5);
-  const { lastModified, value: read } = await newProcess().get(key, { kind: "FETCH", tags: ["t"], softTags: [] });
-  assert.equal(lastModified, NOW);
-  assert.deepEqual(read.data, value.data);
-});
