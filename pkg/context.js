@@ -46,6 +46,10 @@ export class RequestContext {
   lowered;
   /** Ledger positions of data entries handed out, by the time that identifies them to the host. */
   positions = new Map();
+  /** What of `use cache` it makes: entry key → since when, and under which lease. */
+  generations = new Map();
+  /** Entry key → the end of a `set` of this request. */
+  pendingSets = new Map();
   /** When the request began. */
   startedAt = Date.now();
 
@@ -133,7 +137,7 @@ export class RequestContext {
   }
 
   /** The context as the engine takes it. A response is part of nothing, whatever else its request renders. */
-  forEngine({ kind, key } = {}) {
+  forEngine({ kind, key, nested = this.nested } = {}) {
     return {
       position: this.position,
       carried: this.carried,
@@ -141,7 +145,7 @@ export class RequestContext {
       on_demand: this.onDemand,
       waited_ms: this.waited,
       absent: key !== undefined && this.absent.has(key),
-      nested: kind !== "response" && this.nested,
+      nested: kind !== "response" && nested,
       lowered: this.lowered,
     };
   }

@@ -33,6 +33,8 @@ export class Host {
   #slots = new Map();
   #warned = new Set();
   #namespaceDoubts = NAMESPACE_QUESTIONS;
+  /** Invalidations that are about to be recorded. */
+  #announced = new Map();
 
   /**
    * @param {object} parts
@@ -72,11 +74,11 @@ export class Host {
    * Reads an entry.
    * @returns {Promise<{ entry?: object, body?: Uint8Array, miss?: object }>}
    */
-  async read(context, { kind, key, caller, seeded = false, tags = [], revalidate }) {
+  async read(context, { kind, key, caller, seeded = false, tags = [], revalidate, nested }) {
     const begun = Date.now();
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const frame = { bytes: {} };
-      const call = { read: { kind, key, caller, nonce: crypto.randomUUID(), context: context.forEngine({ kind, key }), seeded, tags, revalidate } };
+      const call = { read: { kind, key, caller, nonce: crypto.randomUUID(), context: context.forEngine({ kind, key, nested }), seeded, tags, revalidate } };
       const done = await this.#run(call, context, frame);
       context.position ??= done.ledger;
       if (done.result !== "entry") {
@@ -92,7 +94,7 @@ export class Host {
       if (body === undefined && done.lease) return { miss: { reason: "evicted", renewed: true, lease: done.lease } };
       if (body === undefined) continue;
       if (done.collapsed) context.waited += Date.now() - begun;
-      if (done.lowered && kind !== "response") context.lower(done.lowered);
+      if (done.lowered && kind !== "response" && nested !== false) context.lower(done.lowered);
       if (done.touch) context.waitUntil(this.#stores.touch(this.#engine.call("entry_key", kind, key)));
       if (done.brief) this.#warnOfOutage("ledger-down", "the tag ledger does not answer: entries are served without asking it");
       return { entry: done, body };
@@ -104,7 +106,7 @@ export class Host {
    * Stores a render.
    * @param {object} value `{ shape, parts: [{ name, bytes: Uint8Array }], tags, revalidate, expire }`
    */
-  async store(context, { kind, key, lease, startedAt, value }) {
+  async store(context, { kind, key, lease, startedAt, createdAt, value }) {
     const body = concatenate(value.parts.map(({ bytes }) => bytes));
     const call = {
       store: {
@@ -118,6 +120,7 @@ export class Host {
         lease,
         context: context.forEngine(),
         started_at: startedAt,
+        created_at: createdAt,
       },
     };
     const done = await this.#run(call, context, { body });
@@ -166,10 +169,26 @@ export class Host {
     return this.#run({ release: { entry_key: entryKey, lease, reason } }, context, {});
   }
 
-  /** Records an invalidation; resolves to whether it was recorded. */
-  async invalidate(context, { tags, profile }) {
+  /**
+   * Records an invalidation; resolves to whether it was recorded. Next.js tells each of its handlers of one, at once: what is told
+   * again before it is on its way is recorded once.
+   */
+  invalidate(context, { tags, profile }) {
+    const id = JSON.stringify([tags, profile]);
+    if (!this.#announced.has(id)) this.#announced.set(id, this.#record(context, id, { tags, profile }));
+    return this.#announced.get(id);
+  }
+
+  async #record(context, id, { tags, profile }) {
+    await undefined;
+    this.#announced.delete(id);
     const done = await this.#run({ invalidate: { tags, profile } }, context, {});
     return done.reason === "recorded" || done.reason === "nothing";
+  }
+
+  /** Brings the copy of the ledger within its window. @returns {Promise<{ reason: string }>} how that ended */
+  observe(context) {
+    return this.#run({ observe: {} }, context, {});
   }
 
   /** What the ledger says of tags since a position: "none", "soft" or "hard". */

@@ -8,6 +8,8 @@ import { core } from "../engine/node.js";
 import { nameIn, nameOf, pathNamed } from "../paths.js";
 import { toStored } from "./values.js";
 
+/** Of Next.js's units of work (`server/app-render/work-unit-async-storage.external.js`) those whose results are stored. */
+const STORED_UNITS = new Set(["cache", "private-cache", "unstable-cache", "prerender", "prerender-ppr", "prerender-legacy"]);
 const SEGMENT_SUFFIX = ".segment.rsc";
 
 /** One build, found by the folder of its server files. */
@@ -155,6 +157,15 @@ export class Build {
   /** Next.js's own map of lifetimes, which versions before 16.4 look into after they have asked the handler. */
   get lifetimes() {
     return moduleOfNext(this.#server, "shared-cache-controls.external.js")?.SharedCacheControls.cacheControls;
+  }
+
+  /** Whether what is read now becomes part of something that is stored; undefined where Next.js does not tell. */
+  get nesting() {
+    const storage = moduleOfNext(this.#server, "../../app-render/work-unit-async-storage.external.js")?.workUnitAsyncStorage;
+    return () => {
+      const type = storage?.getStore()?.type;
+      return type === undefined ? undefined : STORED_UNITS.has(type);
+    };
   }
 
   #text(name) {

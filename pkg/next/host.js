@@ -1,5 +1,6 @@
 // Next.js's calls of a `cacheHandler`, in a process of `next start`: between them and the engine's.
 import { RequestContext, currentContext, runInContext } from "../context.js";
+import { Unrecorded, profileOf } from "../invalidation.js";
 import { pathTags } from "../paths.js";
 import { Readings } from "../readings.js";
 import { fromStored, toStored } from "./values.js";
@@ -14,6 +15,8 @@ const NO_CTX = { waitUntil() {} };
  * what is expired, before 16.3 after the response.
  */
 const expiredNotFound = () => ({ lastModified: -1, value: null });
+/** Where the ledger is, for a process. */
+export const LEDGER = "Onegen Worker";
 
 export class NextHost {
   #host;
@@ -102,7 +105,7 @@ export class NextHost {
    */
   async #announce(context, key) {
     const tags = pathTags(key);
-    if (!(await this.#host.invalidate(context, { tags }))) throw new Unrecorded(tags);
+    if (!(await this.#host.invalidate(context, { tags }))) throw new Unrecorded(tags, LEDGER);
     // The render reads what is true after the invalidation.
     context.position = undefined;
   }
@@ -154,11 +157,7 @@ export class NextHost {
   /** `CacheHandler.revalidateTag`. Rejects, so that whoever invalidates hears of it, when it could not be recorded. */
   async revalidateTag(tags, durations) {
     const all = [tags].flat();
-    // That durations are given says that entries may be served meanwhile, whatever they hold.
-    const profile = durations && { expire_ms: durations.expire === undefined ? undefined : durations.expire * 1000 };
-    const hard = durations?.expire === 0;
-    const recorded = await this.#host.invalidate(contextOrNone(), { tags: all, profile: hard ? undefined : profile });
-    if (!recorded) throw new Unrecorded(all);
+    if (!(await this.#host.invalidate(contextOrNone(), { tags: all, profile: profileOf(durations) }))) throw new Unrecorded(all, LEDGER);
   }
 
   /** What a response is made of: its request may have joined another's reading. */
@@ -235,12 +234,6 @@ async function atMost(ms, work) {
   let timer;
   const enough = new Promise((resolve) => (timer = setTimeout(resolve, ms)));
   await Promise.race([work, enough]).finally(() => clearTimeout(timer));
-}
-
-class Unrecorded extends Error {
-  constructor(tags) {
-    super(`onegen: the invalidation of ${tags.join(", ")} could not be recorded, because the Onegen Worker does not answer: try again`);
-  }
 }
 
 /** The context of the request in progress; outside of any, one that knows nothing. */

@@ -50,11 +50,16 @@ export class Requests {
    */
   contextFor(headers) {
     const onDemand = this.#isOnDemand(headers);
-    const context = currentContext() ?? (this.#early.size === 1 ? [...this.#early][0] : undefined);
+    const context = this.current();
     if (context?.onDemand === onDemand) return context;
     const madeUp = new RequestContext(undefined, undefined, NO_CTX);
     madeUp.onDemand = onDemand;
     return madeUp;
+  }
+
+  /** The context of the request in progress, if that is known. */
+  current() {
+    return currentContext() ?? (this.#early.size === 1 ? [...this.#early][0] : undefined);
   }
 
   #follow(request, response) {

@@ -11,6 +11,8 @@ const NOT_FOUND = "not-found";
 const RESPONSE_LIMIT_MS = 1000;
 
 export class OpenNextHost {
+  /** What `use cache` keeps, if it is kept by Onegen. */
+  useCache;
   #host;
   #seeded;
   #previewId;

@@ -1,10 +1,12 @@
 // What the entry Worker imports: the wrapper around OpenNext's handler. Here the engine is loaded.
 import { Bindings } from "../bindings.js";
-import { RequestContext, runInContext } from "../context.js";
+import { RequestContext, currentContext, runInContext } from "../context.js";
 import { Engine } from "../engine/workerd.js";
 import { Host } from "../host.js";
 import { checkedOptions, count, flag, text } from "../options.js";
 import { headersOf } from "../response-headers.js";
+import { UseCache } from "../use-cache/cache.js";
+import { takePlace } from "../use-cache/worker.js";
 import { OpenNextHost } from "./host.js";
 
 export { incrementalCache, queue, tagCache, withOnegen } from "./config.js";
@@ -45,6 +47,7 @@ const OPTIONS = {
  */
 export function wrapWorker(handler, options = {}) {
   let cache;
+  takePlace();
   const wrapped = {
     ...handler,
     async fetch(request, env, ctx) {
@@ -86,6 +89,8 @@ function start(env, given) {
     });
     const host = new Host({ engine, stores });
     const openNext = new OpenNextHost({ host, seeded: seeds && env.ASSETS !== undefined, previewId });
+    // A request that waits for another's promise hangs when that one ends.
+    openNext.useCache = new UseCache({ host, currentContext, sharesPromises: false, waitMs: options.waitMs, ledger: "tag ledger" });
     globalThis[HOST] = openNext;
     return { host, openNext, previewId };
   } catch (error) {
@@ -140,7 +145,8 @@ function finish(cache, context, response) {
     cache.openNext.refresh(context, host, pathname);
   }
   const told = withHeaders(cache.host.engine, context, response);
-  if (context.leases.size === 0) return told;
+  // What a response streams may be made after its head.
+  if (context.leases.size === 0 && !cache.openNext.useCache.isUsed) return told;
   const failed = response.status >= 500;
   if (told.body === null) {
     context.waitUntilEnd(giveBack(cache, context, failed));
@@ -161,6 +167,7 @@ function isSeenTo({ headers }) {
 async function giveBack({ host }, context, failed) {
   await context.idle(IDLE_LIMIT_MS);
   for (const [entryKey, lease] of context.leases) {
+    context.generations.delete(entryKey);
     await host.release(context, { entryKey, lease, reason: context.reasonOf(lease, failed) });
   }
   context.leases.clear();

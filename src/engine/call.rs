@@ -105,6 +105,9 @@ pub enum Call {
         context: RequestContext,
         /// When the render began.
         started_at: Millis,
+        /// When the value was made, where Next.js counts its age from another moment than now.
+        #[serde(default)]
+        created_at: Option<Millis>,
     },
     /// Regenerate an entry that was served stale, if nobody else does.
     Refresh {

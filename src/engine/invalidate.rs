@@ -129,7 +129,9 @@ impl Engine {
 
     pub(super) fn begin_observe(&mut self, at_least: Position, now: Millis) -> Progress {
         if !self.ledger.is_due(self.options.window_ms, now) && self.ledger.position().covers(at_least) {
-            return Progress::Done(self.ended("within-window"));
+            // One that has just not answered is asked again later.
+            let within = self.ledger.is_within(self.options.window_ms, now);
+            return Progress::Done(self.ended(if within { "within-window" } else { "ledger-down" }));
         }
         let effect = Effect::Load { key: None, since: Some(self.ledger.position()) };
         Progress::Perform(Machine::Observe(Observe { asked_at: now }), effect, READ_LIMIT)

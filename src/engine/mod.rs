@@ -135,12 +135,24 @@ impl Engine {
                 let name = self.scope.entry_key(call.kind, &call.key);
                 self.begin_read(Read::new(name, call, now), now)
             }
-            Call::Store { kind, key, shape, parts, tags, revalidate, expire, lease, context, started_at } => {
+            Call::Store {
+                kind,
+                key,
+                shape,
+                parts,
+                tags,
+                revalidate,
+                expire,
+                lease,
+                context,
+                started_at,
+                created_at,
+            } => {
                 let name = self.scope.entry_key(kind, &key);
                 let entry = Entry {
                     generation: 0,
                     position: context.position.unwrap_or_default(),
-                    created_at: now,
+                    created_at: created_at.map_or(now, |made| made.min(now)),
                     revalidate,
                     expire,
                     tags,

@@ -263,6 +263,7 @@ fn store(lease: Option<Lease>, tags: &[&str], bytes: u32, now: Millis) -> Call {
         lease,
         context: RequestContext::default(),
         started_at: now,
+        created_at: None,
     }
 }
 
@@ -405,7 +406,9 @@ fn whoever_carries_the_lease_renders_and_publishes_under_it() {
         unreachable!()
     };
     let lease = carried.map(|carried| carried.lease);
-    let call = Call::Store { kind, key, shape, parts, tags, revalidate, expire: None, lease, context, started_at };
+    let created_at = None;
+    let call =
+        Call::Store { kind, key, shape, parts, tags, revalidate, expire: None, lease, context, started_at, created_at };
     assert_eq!(reason(&world.call(&mut renderer, call)), "accepted");
     let fresh = entry(world.visit(&mut cold, &[]));
     assert!(!fresh.stale && fresh.generation > stale.generation);
@@ -790,6 +793,7 @@ fn bury(world: &mut World, isolate: &mut Engine) {
         lease,
         context,
         started_at,
+        created_at: None,
     };
     world.call(isolate, call);
     world.took();
@@ -852,4 +856,41 @@ fn a_machine_nobody_resumes_leaves_nothing_behind() {
 fn a_reply_to_a_machine_that_is_gone_is_a_miss() {
     let mut isolate = World::isolate();
     assert_eq!(isolate.resume(77, Reply::Done, Millis(1)), Step::Done(isolate.miss("engine-restarted")));
+}
+
+#[test]
+fn an_entry_is_as_old_as_its_value_where_the_host_knows_when_that_was_made() {
+    let (mut world, mut isolate) = (World::new(), World::isolate());
+    let made = Millis(world.now.0 - 61_000);
+    let Call::Store { kind, key, shape, parts, tags, revalidate, expire, lease, context, started_at, .. } =
+        store(None, &[], 10, world.now)
+    else {
+        unreachable!()
+    };
+    let created_at = Some(made);
+    let call =
+        Call::Store { kind, key, shape, parts, tags, revalidate, expire, lease, context, started_at, created_at };
+    world.call(&mut isolate, call);
+    let stored = entry(world.call(&mut isolate, read(Caller::Renderer, RequestContext::default())));
+    assert_eq!((stored.created_at, stored.reason), (made, "stale-age"));
+}
+
+#[test]
+fn whoever_wants_the_copy_within_its_window_hears_whether_it_is() {
+    let (mut world, mut isolate) = (World::new(), World::isolate());
+    let observe = |world: &mut World, isolate: &mut Engine| match world
+        .call(isolate, Call::Observe { at_least: Position::BEFORE_EVERYTHING })
+    {
+        Outcome::Ended { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(observe(&mut world, &mut isolate), "observed");
+    assert_eq!(observe(&mut world, &mut isolate), "within-window");
+    world.now = world.now.after(Span::seconds(2));
+    world.ledger_is_up = false;
+    assert_eq!(observe(&mut world, &mut isolate), "ledger-down");
+    assert_eq!(observe(&mut world, &mut isolate), "ledger-down", "also while it is not asked again");
+    world.ledger_is_up = true;
+    world.now = world.now.after(Span::seconds(2));
+    assert_eq!(observe(&mut world, &mut isolate), "observed");
 }

@@ -40,6 +40,8 @@ export const variants = {
   onegen: { files: onegen, usesOnegen: true },
   "onegen-interception": { files: {}, usesOnegen: true },
   "onegen-split": { files: split, usesOnegen: true },
+  "onegen-use-cache": { files: onegen, usesOnegen: true, next: "use-cache" },
+  "opennext-use-cache": { files: openNextFiles({ interception: false }), usesOnegen: false, next: "use-cache" },
   "onegen-expire": { files: onegen, usesOnegen: true, next: "short-expire" },
   "onegen-expire-interception": { files: {}, usesOnegen: true, next: "short-expire" },
   "two-hosts": { files: { ...onegen, ...split }, usesOnegen: true, next: "two-hosts", image: true },
@@ -52,6 +54,12 @@ export const nextBuilds = {
   default: {},
   "short-expire": { env: { EXPIRE_TIME: "8" } },
   "two-hosts": { files: await filesOf(fileURLToPath(new URL("../two-hosts/app", import.meta.url))) },
+  "use-cache": {
+    files: {
+      ...(await filesOf(fileURLToPath(new URL("../use-cache/app", import.meta.url)))),
+      "next.config.mjs": "export default { turbopack: { root: import.meta.dirname }, experimental: { useCache: true } };\n",
+    },
+  },
 };
 
 function openNextFiles({ interception }) {

@@ -3,9 +3,9 @@
 // A variant's `files` lie over the app's own; `next.config.mjs` stands beside as `app.config.mjs` for those that extend it. `args` are
 // for `next build`; of a `standalone` variant the image is what Next.js puts together itself; `dev` is not built at all.
 
-import { readFileSync, readdirSync } from "node:fs";
-import path from "node:path";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { filesOf } from "../e2e/stage.mjs";
 
 /** Next.js in its newest releases beside the app's own (its package.json): folders of `versions/`. */
 export const otherVersions = ["15.5", "16.2", "16.3"];
@@ -62,14 +62,7 @@ function layout(attribute) {
 }
 
 /** A page or route of every kind that Next.js renders ahead: the files of this folder, laid over the app's. */
-const prerendered = filesBelow("prerendered");
-
-function filesBelow(name) {
-  const folder = new URL(`${name}/`, import.meta.url);
-  const found = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const files = found.map((entry) => path.join(entry.parentPath, entry.name));
-  return Object.fromEntries(files.map((file) => [path.relative(fileURLToPath(folder), file), readFileSync(file, "utf8")]));
-}
+const prerendered = await filesOf(fileURLToPath(new URL("prerendered", import.meta.url)));
 
 const onOtherVersions = (name, variantOf) => Object.fromEntries(otherVersions.map((version) => [`${name}-${version}`, variantOf(version)]));
 
@@ -86,6 +79,49 @@ export default {
 `,
 };
 
+const useCacheFiles = await filesOf(fileURLToPath(new URL("../use-cache/app", import.meta.url)));
+
+const HANDLERS = "cacheHandlers: { default: handler, remote: handler }";
+
+/** The app with `use cache`; before 16 its handlers are an experiment. */
+const useCache = (version) => {
+  const more = version === "15.5" ? `experimental: { useCache: true, ${HANDLERS} }` : `experimental: { useCache: true }, ${HANDLERS}`;
+  const config = useCacheConfig(more);
+  return { version, files: { ...useCacheFiles, "next.config.mjs": config } };
+};
+
+const useCacheConfig = (more) => `
+import { fileURLToPath } from "node:url";
+import config from "./app.config.mjs";
+
+const handler = fileURLToPath(import.meta.resolve("onegen/use-cache"));
+
+export default { ...config, ${more} };
+`;
+
+/** With Cache Components, which know no lifetimes of whole pages: what is not cached streams into a shell. */
+const nothing = "export default function Nothing() {\n  return null;\n}\n";
+const cacheComponents = {
+  ...useCacheFiles,
+  ...Object.fromEntries(["[isr]", "about", "brief/[slug]", "tagged/[slug]", "shelves/[name]"].map((page) => [`app/${page}/page.jsx`, nothing])),
+  "app/layout.jsx": `
+import { Suspense } from "react";
+
+export default function Layout({ children }) {
+  return (
+    <html lang="en">
+      <body>
+        <Suspense fallback={<p>Loading</p>}>{children}</Suspense>
+      </body>
+    </html>
+  );
+}
+`,
+  "next.config.mjs": useCacheConfig(`cacheComponents: true, ${HANDLERS}`),
+};
+
+const useCacheOfNext = "export default { turbopack: { root: import.meta.dirname }, experimental: { useCache: true } };\n";
+
 export const variants = {
   onegen: {},
   next: nextItself(),
@@ -96,6 +132,15 @@ export const variants = {
   "onegen-standalone": standalone,
   "onegen-standalone-webpack": { ...standalone, args: ["--webpack"] },
   "onegen-dev": { dev: true },
+  "onegen-use-cache": useCache(),
+  "onegen-use-cache-15.5": useCache("15.5"),
+  "onegen-use-cache-16.2": useCache("16.2"),
+  "onegen-use-cache-standalone": {
+    files: { ...useCacheFiles, "next.config.mjs": useCacheConfig(`experimental: { useCache: true }, output: "standalone", cacheHandler: undefined, ${HANDLERS}`) },
+    standalone: true,
+  },
+  "onegen-cache-components": { files: cacheComponents },
+  "next-use-cache": { files: { ...useCacheFiles, "next.config.mjs": useCacheOfNext } },
   "onegen-expire": shortExpire(),
   ...onOtherVersions("onegen-expire", shortExpire),
   "next-expire": { files: { "next.config.mjs": `export default { turbopack: { root: import.meta.dirname }, ${expireTime} };\n` } },

@@ -40,7 +40,7 @@ test("the tarball holds the package, its licence and its changelog, and nothing 
   for (const file of ["LICENSE", "CHANGELOG.md", "README.md", "cli.js", "wasm/engine/engine_bg.wasm", "opennext/index.d.ts"]) {
     assert.ok(files.includes(file), `${file} is missing`);
   }
-  const foreign = files.filter((file) => !/^(engine|next|opennext|wasm)\/|^[a-z-]+\.(js|d\.ts)$|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(file));
+  const foreign = files.filter((file) => !/^(engine|next|opennext|use-cache|wasm)\/|^[a-z-]+\.(js|d\.ts)$|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(file));
   assert.deepEqual(foreign, []);
 });
 
@@ -63,17 +63,18 @@ const USE_ENGINE = `
   const config = { default: { override: {} }, middleware: { override: {} } };
   if (withOnegen(config).default.override.queue().name !== "onegen") throw new Error("withOnegen");
   if (typeof new Handler({ dev: true }).get !== "function") throw new Error("onegen/next");
+  if (typeof useCache.updateTags !== "function") throw new Error("onegen/use-cache");
   console.log("loaded " + process.versions.node.split(".")[0]);
 `;
 
 async function loads(node, major) {
   await writeFile(
     join(folder, "esm.mjs"),
-    `import { Engine } from "onegen/engine"; import { withOnegen } from "onegen/opennext"; import Handler from "onegen/next"; ${USE_ENGINE}`,
+    `import { Engine } from "onegen/engine"; import { withOnegen } from "onegen/opennext"; import Handler from "onegen/next"; import useCache from "onegen/use-cache"; ${USE_ENGINE}`,
   );
   await writeFile(
     join(folder, "cjs.cjs"),
-    `const { Engine } = require("onegen/engine"); const { withOnegen } = require("onegen/opennext"); const { default: Handler } = require("onegen/next"); ${USE_ENGINE}`,
+    `const { Engine } = require("onegen/engine"); const { withOnegen } = require("onegen/opennext"); const { default: Handler } = require("onegen/next"); const { default: useCache } = require("onegen/use-cache"); ${USE_ENGINE}`,
   );
   for (const file of ["esm.mjs", "cjs.cjs"]) {
     const { stdout } = await run(node, [file], { cwd: folder });

@@ -86,6 +86,7 @@ fn a_page_built_on_a_stale_part_is_as_old_as_the_invalidation_of_that_part() {
         lease: None,
         context,
         started_at,
+        created_at: None,
     };
     world.call(&mut follower, call);
     let Call::Read(call) = read(Caller::Renderer, RequestContext::default()) else { unreachable!() };
