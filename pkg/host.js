@@ -171,17 +171,18 @@ export class Host {
 
   /**
    * Records an invalidation; resolves to whether it was recorded. Next.js tells each of its handlers of one, at once: what is told
-   * again before it is on its way is recorded once.
+   * again in the same turn is recorded once.
    */
   invalidate(context, { tags, profile }) {
     const id = JSON.stringify([tags, profile]);
-    if (!this.#announced.has(id)) this.#announced.set(id, this.#record(context, id, { tags, profile }));
+    if (!this.#announced.has(id)) {
+      this.#announced.set(id, this.#record(context, { tags, profile }));
+      queueMicrotask(() => this.#announced.delete(id));
+    }
     return this.#announced.get(id);
   }
 
-  async #record(context, id, { tags, profile }) {
-    await undefined;
-    this.#announced.delete(id);
+  async #record(context, { tags, profile }) {
     const done = await this.#run({ invalidate: { tags, profile } }, context, {});
     return done.reason === "recorded" || done.reason === "nothing";
   }
