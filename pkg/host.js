@@ -9,6 +9,9 @@ const NAMESPACE_QUESTIONS = 20;
 /** So many different warnings say enough. */
 const WARNINGS_HELD = 1000;
 
+/** The API takes no larger number: see the crate's `api` module. */
+const FOREVER_MS = 2 ** 52;
+
 /** A timer that rings so late tells that the isolate was held up: by a render that computes, or by a machine that stalls. */
 const HELD_UP_MS = 250;
 
@@ -171,7 +174,7 @@ export class Host {
 
   /**
    * Records an invalidation; resolves to whether it was recorded. Next.js tells each of its handlers of one, at once: what is told
-   * again in the same turn is recorded once.
+   * again in the same turn is recorded once. That there is a profile says more than what is in it.
    */
   invalidate(context, { tags, profile }) {
     const id = JSON.stringify([tags, profile]);
@@ -183,7 +186,8 @@ export class Host {
   }
 
   async #record(context, { tags, profile }) {
-    const done = await this.#run({ invalidate: { tags, profile } }, context, {});
+    const call = { invalidate: { tags, profile: profile && { expire_ms: untilExpired(profile.expire_ms) } } };
+    const done = await this.#run(call, context, {});
     return done.reason === "recorded" || done.reason === "nothing";
   }
 
@@ -308,6 +312,12 @@ export class Host {
     for (const slot of forget) this.#slots.delete(slot);
     if (keep !== undefined) this.#slots.set(keep, body);
   }
+}
+
+/** Whole milliseconds, or undefined for never. What is no length of time is none: it ends entries at once. */
+function untilExpired(ms) {
+  if (ms === undefined || ms >= FOREVER_MS) return undefined;
+  return ms > 0 ? Math.floor(ms) : 0;
 }
 
 function concatenate(runs) {

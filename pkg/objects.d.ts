@@ -26,5 +26,14 @@ export class RouteCoordinator extends DurableObject {
   static options: RouteOptions;
 }
 
+/** Limits of an app's ledger. Every one has a default. */
+export interface LedgerOptions {
+  /** Above so many bytes of storage it forgets what was invalidated longest ago. Default 4294967296 (4 GiB). */
+  storageBytes?: number;
+}
+
 /** An app's ordered log of tag invalidations. Bind it as `ONEGEN_TAGS`. */
-export class TagLedger extends DurableObject {}
+export class TagLedger extends DurableObject {
+  /** Subclass with another value to change limits. */
+  static options: LedgerOptions;
+}

@@ -31,6 +31,9 @@ const LIMITS = {
   kvTtlSeconds: count("seconds", "30 days"),
 };
 
+/** The limits of a ledger, likewise. */
+const LEDGER_LIMITS = { storageBytes: count("bytes", "4 GiB") };
+
 /** What this isolate has complained of already. */
 const complaints = new Set();
 
@@ -48,6 +51,17 @@ function hasNamespace({ ONEGEN_KV: kv }) {
     `binding ONEGEN_KV of the Worker that hosts the Durable Objects is ${what}: expected a KV namespace: add { "binding": "ONEGEN_KV" } to its kv_namespaces (until then entries are kept by their coordinators alone)`,
   );
   return false;
+}
+
+/** A mistake in the options of a class costs those options, not the object: then the defaults hold. */
+function withOptions({ constructor: { options } }, className, limits, make) {
+  try {
+    return make(checkedOptions(options, limits));
+  } catch (error) {
+    if (!error.message?.startsWith("option")) throw error;
+    complain(`${error.message} (in the static options of ${className}; until then its defaults hold)`);
+    return make({});
+  }
 }
 
 /** A handle to an object of the wasm instance. After a panic it is made anew, over the same storage. */
@@ -87,7 +101,7 @@ export class RouteCoordinator extends DurableObject {
   #handle = new Handle(() => {
     this.#sql("CREATE TABLE IF NOT EXISTS body (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL)");
     this.#sql("CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY, name TEXT NOT NULL)");
-    const object = this.#routeObject();
+    const object = withOptions(this, "RouteCoordinator", LIMITS, (options) => new RouteObject(this.ctx, options));
     this.#obey(object.restarted(Date.now()));
     return object;
   });
@@ -142,17 +156,6 @@ export class RouteCoordinator extends DurableObject {
     } catch (error) {
       console.error(`onegen: an alarm of ${this.#name() ?? "a route"} failed and rings again: ${error.message}`);
       await this.ctx.storage.setAlarm(Date.now() + 30_000);
-    }
-  }
-
-  /** A mistake in the options costs those options, not the route: then the defaults hold. */
-  #routeObject() {
-    try {
-      return new RouteObject(this.ctx, checkedOptions(this.constructor.options, LIMITS));
-    } catch (error) {
-      if (!error.message?.startsWith("option")) throw error;
-      complain(`${error.message} (in the static options of RouteCoordinator; until then its defaults hold)`);
-      return new RouteObject(this.ctx, {});
     }
   }
 
@@ -267,23 +270,43 @@ export class RouteCoordinator extends DurableObject {
 
 /** An app's ordered log of tag invalidations. */
 export class TagLedger extends DurableObject {
+  /** Limits: see the README. Subclass with another `static options` to change them. */
+  static options = {};
+
   #namespace;
-  #handle = new Handle(() => new LedgerObject(this.ctx));
+  #window = 0;
+  #handle = new Handle(() =>
+    withOptions(this, "TagLedger", LEDGER_LIMITS, (options) => new LedgerObject(this.ctx, options)),
+  );
 
   /** "What have I missed?" */
   async since(name, message) {
     const since = this.#handle.call((object) => object.since(message, Date.now()));
+    this.#tellWindow(name, since);
     return { ...since, namespace: this.#namespaceId(name) };
   }
 
   /** "These tags are invalidated." Answered as `since`, own rows included. */
-  async append(_name, message) {
-    return this.#handle.call((object) => object.append(message, Date.now()));
+  async append(name, message) {
+    const append = () => this.#handle.call((object) => object.append(message, Date.now()));
+    const since = this.ctx.storage.transactionSync(append);
+    this.#tellWindow(name, since);
+    return since;
   }
 
   /** "Was any of these tags invalidated after that position?" */
   async check(_name, message) {
     return this.#handle.call((object) => object.check(message, Date.now()));
+  }
+
+  /** Says once, each time that the window is lengthened, what that means. */
+  #tellWindow(name, { window_ms: window }) {
+    if (window > this.#window) {
+      console.warn(
+        `onegen: ${name} takes more than 500 requests a second: for now every isolate asks it at most every ${window / 1000} s, and sees the invalidations of others as late`,
+      );
+    }
+    this.#window = window;
   }
 
   /**

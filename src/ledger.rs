@@ -1,17 +1,28 @@
 //! The ledger machine: an app's ordered log of tag invalidations, kept as the latest stamp of each tag.
 //!
-//! [`Ledger::step`] takes the time and one event, and says what to answer and which rows to store; it performs nothing.
+//! [`Ledger::step`] takes the time and one event, and says what to answer. The rows are in a [`Table`], of which it reads and
+//! changes only those that the event is about: a table may hold millions. What a table does is find rows and keep them; every
+//! rule is here.
+//!
+//! A table has one row for each tag that was ever invalidated. When it takes more than [`LedgerPolicy::storage_bytes`], the rows of
+//! the oldest invalidations go, and every entry from before them counts as expired.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::load::Load;
+use crate::policy::{LEDGER_ANSWER_BYTES, LedgerPolicy};
 use crate::position::Position;
-use crate::tags::{Invalidation, earlier};
+use crate::tags::Invalidation;
 use crate::time::{Millis, Span};
 
-/// Most rows in one answer; a caller further behind gets the newest of them and asks about older entries.
-const ROWS_PER_ANSWER: usize = 2000;
+/// What an answer holds beside its rows, as JSON: numbers, and the id of the namespace.
+const FRAME_BYTES: usize = 500;
+/// An end so far away never comes. It also would not fit into a number of JavaScript's.
+const NEVER: Span = Span::seconds(1000 * 365 * 24 * 3600);
+/// When rows go, so many more of them go than an invalidation brings.
+const ROWS_FORGOTTEN: u64 = 1000;
 
 /// Durations of an invalidation (Next.js 16 `revalidateTag(tag, profile)`): their *presence* means "stale now".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,18 +62,27 @@ impl Stamp {
         self.hard.max(self.soft)
     }
 
-    fn harden(&mut self, number: u64) {
-        self.hard = number;
+    /// This stamp without what no longer matters: a soft invalidation whose end has passed is a hard one, and beside a later hard
+    /// one it says nothing.
+    #[must_use]
+    pub fn settled(mut self, now: Millis) -> Self {
+        if self.soft_ends_at.is_some_and(|end| end <= now) {
+            self.hard = self.newest();
+        }
+        if self.hard >= self.soft {
+            (self.soft, self.soft_ends_at) = (0, None);
+        }
+        self
     }
 
-    /// A softer invalidation never weakens a harder one, nor an earlier end.
-    fn soften(&mut self, number: u64, ends_at: Option<Millis>, now: Millis) {
-        if self.soft_ends_at.is_some_and(|end| end <= now) {
-            self.hard = self.hard.max(self.soft);
-            self.soft_ends_at = None;
-        }
-        self.soft = number;
-        self.soft_ends_at = earlier(self.soft_ends_at, ends_at);
+    /// This stamp and another of the same tag. Neither weakens the other: numbers are the later ones, and of ends that matter it is
+    /// the earlier one.
+    #[must_use]
+    pub fn with(self, other: Self, now: Millis) -> Self {
+        let hard = self.settled(now).hard.max(other.settled(now).hard);
+        let [one, other] = [self, other].map(|stamp| Self { hard, ..stamp }.settled(now));
+        let soft_ends_at = [one.soft_ends_at, other.soft_ends_at].into_iter().flatten().min();
+        Self { hard, soft: one.soft.max(other.soft), soft_ends_at }
     }
 }
 
@@ -76,8 +96,26 @@ pub struct Row {
     /// The latest one that makes entries stale.
     pub soft: u64,
     /// In how many milliseconds entries older than `soft` end too.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soft_ends_in_ms: Option<Span>,
+}
+
+impl Row {
+    fn new(tag: String, stamp: Stamp, now: Millis) -> Self {
+        let Stamp { hard, soft, soft_ends_at } = stamp.settled(now);
+        Self { tag, hard, soft, soft_ends_in_ms: soft_ends_at.map(|end| now.until(end)) }
+    }
+
+    /// The stamp, for whoever asked at `asked_at`: before the ledger looked at its clock, so that ends come too early at worst.
+    #[must_use]
+    pub fn stamp(&self, asked_at: Millis) -> Stamp {
+        Stamp { hard: self.hard, soft: self.soft, soft_ends_at: self.soft_ends_in_ms.map(|span| asked_at.after(span)) }
+    }
+
+    /// How many bytes it takes in a list, as JSON.
+    fn bytes(&self) -> usize {
+        serde_json::to_string(self).map_or(usize::MAX, |json| json.len().saturating_add(1))
+    }
 }
 
 /// What a copy is told: everything after the position it asked with, up to the head.
@@ -91,6 +129,9 @@ pub struct Since {
     pub floor: u64,
     /// The stamps of all tags invalidated after `from` and `floor`.
     pub rows: Vec<Row>,
+    /// How long to wait before asking again, if that is longer than the copy would: the ledger is busy.
+    #[serde(default)]
+    pub window_ms: Span,
 }
 
 /// What happens to a ledger.
@@ -128,106 +169,247 @@ pub enum Answer {
     Checked(Invalidation),
 }
 
-/// The result of one step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// What the caller is told.
-    pub answer: Answer,
-    /// The tags whose stamps changed and must be stored, with the head, before the answer leaves.
-    pub changed: Vec<String>,
+/// Where a ledger's rows are.
+pub trait Table {
+    /// What can go wrong.
+    type Error;
+
+    /// The stamps of those of these tags that have one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn stamps(&self, tags: &BTreeSet<String>) -> Result<BTreeMap<String, Stamp>, Self::Error>;
+
+    /// Gives the rows whose newest number is later than `number`, the latest first, until one is refused.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn latest(&self, number: u64, take: &mut dyn FnMut(String, Stamp) -> bool) -> Result<(), Self::Error>;
+
+    /// Keeps a row in the place of the tag's earlier one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn put(&mut self, tag: &str, stamp: Stamp) -> Result<(), Self::Error>;
+
+    /// Keeps what the ledger is beside its rows.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn keep(&mut self, extent: Extent) -> Result<(), Self::Error>;
+
+    /// How many bytes it takes.
+    fn bytes(&self) -> u64;
+
+    /// Of so many rows with the lowest newest numbers, the highest of these.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn oldest(&self, rows: u64) -> Result<Option<u64>, Self::Error>;
+
+    /// Forgets all rows whose newest number is not later than `number`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn forget(&mut self, number: u64) -> Result<(), Self::Error>;
 }
 
-/// The durable state of one app's ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What a ledger is beside its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Where it stands.
+    pub head: Position,
+    /// Up to which number it has forgotten rows.
+    pub floor: u64,
+}
+
+/// One app's ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ledger {
-    head: Position,
-    tags: BTreeMap<String, Stamp>,
+    extent: Extent,
+    load: Load,
 }
 
 impl Ledger {
     /// An empty ledger: its epoch is the time of its creation.
     #[must_use]
-    pub const fn new(now: Millis) -> Self {
-        Self { head: Position { epoch: now.0, number: 0 }, tags: BTreeMap::new() }
+    pub fn new(now: Millis) -> Self {
+        Self::restored(Extent { head: Position { epoch: now.0, number: 0 }, floor: 0 }, Load::default())
     }
 
-    /// A ledger as it was stored.
+    /// A ledger as it was stored, with the requests that were counted since.
     #[must_use]
-    pub const fn restored(head: Position, tags: BTreeMap<String, Stamp>) -> Self {
-        Self { head, tags }
+    pub const fn restored(extent: Extent, load: Load) -> Self {
+        Self { extent, load }
+    }
+
+    /// What it is beside its rows.
+    #[must_use]
+    pub const fn extent(&self) -> Extent {
+        self.extent
     }
 
     /// Where it stands.
     #[must_use]
     pub const fn head(&self) -> Position {
-        self.head
+        self.extent.head
     }
 
-    /// The stamp of a tag that was ever invalidated.
+    /// The requests of late.
     #[must_use]
-    pub fn stamp(&self, tag: &str) -> Option<Stamp> {
-        self.tags.get(tag).copied()
+    pub const fn load(&self) -> Load {
+        self.load
     }
 
     /// Takes one event at `now`.
-    pub fn step(&mut self, now: Millis, event: Event) -> Outcome {
+    ///
+    /// # Errors
+    /// When the table fails.
+    pub fn step<T: Table>(
+        &mut self,
+        policy: &LedgerPolicy,
+        table: &mut T,
+        now: Millis,
+        event: Event,
+    ) -> Result<Answer, T::Error> {
+        let window = self.load.count(now);
         match event {
-            Event::Since { position } => {
-                Outcome { answer: Answer::Since(self.since(now, position)), changed: Vec::new() }
-            }
+            Event::Since { position } => self.since(table, now, position, window).map(Answer::Since),
             Event::Append { position, tags, profile } => {
-                self.append(now, &tags, profile);
-                Outcome { answer: Answer::Since(self.since(now, position)), changed: tags }
+                let rows = tags.len() as u64;
+                self.append(table, now, tags.into_iter().collect(), profile)?;
+                self.forget_oldest(policy, table, rows)?;
+                self.since(table, now, position, window).map(Answer::Since)
             }
             Event::Check { position, tags } => {
-                Outcome { answer: Answer::Checked(self.check(now, position, &tags)), changed: Vec::new() }
+                self.check(table, now, position, &tags.into_iter().collect()).map(Answer::Checked)
             }
         }
     }
 
-    fn append(&mut self, now: Millis, tags: &[String], profile: Option<Profile>) {
+    fn append<T: Table>(
+        &mut self,
+        table: &mut T,
+        now: Millis,
+        tags: BTreeSet<String>,
+        profile: Option<Profile>,
+    ) -> Result<(), T::Error> {
         if tags.is_empty() {
-            return;
+            return Ok(());
         }
-        self.head.number = self.head.number.saturating_add(1);
-        let number = self.head.number;
-        for tag in tags {
-            let stamp = self.tags.entry(tag.clone()).or_default();
-            match profile {
-                None => stamp.harden(number),
-                Some(profile) => stamp.soften(number, profile.expire_ms.map(|span| now.after(span)), now),
+        let number = self.extent.head.number.saturating_add(1);
+        let added = match profile {
+            None => Stamp { hard: number, ..Stamp::default() },
+            Some(Profile { expire_ms }) => {
+                let soft_ends_at = expire_ms.filter(|span| *span < NEVER).map(|span| now.after(span));
+                Stamp { soft: number, soft_ends_at, ..Stamp::default() }
             }
+        };
+        let mut stamps = table.stamps(&tags)?;
+        for tag in tags {
+            let stamp = stamps.remove(&tag).unwrap_or_default();
+            table.put(&tag, stamp.with(added, now))?;
         }
+        self.extent.head.number = number;
+        table.keep(self.extent)
     }
 
-    fn since(&self, now: Millis, position: Position) -> Since {
-        let from = position.within(self.head.epoch);
-        let mut news: Vec<_> = self.tags.iter().filter(|(_, stamp)| stamp.newest() > from).collect();
-        let mut floor = 0;
-        if news.len() > ROWS_PER_ANSWER {
-            news.sort_unstable_by_key(|(_, stamp)| std::cmp::Reverse(stamp.newest()));
-            floor = news.get(ROWS_PER_ANSWER).map_or(0, |(_, stamp)| stamp.newest());
-            news.retain(|(_, stamp)| stamp.newest() > floor);
+    /// Storage may take a while to shrink as its rows do: each invalidation makes more room than it takes, and no more than that.
+    fn forget_oldest<T: Table>(&mut self, policy: &LedgerPolicy, table: &mut T, added: u64) -> Result<(), T::Error> {
+        if table.bytes() > policy.storage_bytes
+            && let Some(oldest) = table.oldest(added.saturating_add(ROWS_FORGOTTEN))?
+        {
+            table.forget(oldest)?;
+            self.extent.floor = self.extent.floor.max(oldest);
+            table.keep(self.extent)?;
         }
-        let rows = news
-            .into_iter()
-            .map(|(tag, stamp)| Row {
-                tag: tag.clone(),
-                hard: stamp.hard,
-                soft: stamp.soft,
-                soft_ends_in_ms: stamp.soft_ends_at.map(|end| now.until(end)),
-            })
-            .collect();
-        Since { from, head: self.head, floor, rows }
+        Ok(())
     }
 
-    fn check(&self, now: Millis, position: Position, tags: &[String]) -> Invalidation {
-        let number = position.within(self.head.epoch);
-        tags.iter()
-            .filter_map(|tag| self.tags.get(tag))
-            .map(|stamp| stamp.invalidation(number, now))
-            .max()
-            .unwrap_or(Invalidation::None)
+    fn since<T: Table>(&self, table: &T, now: Millis, position: Position, window_ms: Span) -> Result<Since, T::Error> {
+        let Extent { head, floor: forgotten } = self.extent;
+        let from = position.within(head.epoch);
+        let mut floor = if from < forgotten { forgotten } else { 0 };
+        let mut rows = Vec::new();
+        let mut left = LEDGER_ANSWER_BYTES.saturating_sub(FRAME_BYTES);
+        table.latest(from, &mut |tag, stamp| {
+            let row = Row::new(tag, stamp, now);
+            match left.checked_sub(row.bytes()) {
+                Some(rest) => {
+                    left = rest;
+                    rows.push(row);
+                    true
+                }
+                None => {
+                    // Whatever is left out is not later than this one.
+                    floor = floor.max(stamp.newest());
+                    false
+                }
+            }
+        })?;
+        Ok(Since { from, head, floor, rows, window_ms })
+    }
+
+    fn check<T: Table>(
+        &self,
+        table: &T,
+        now: Millis,
+        position: Position,
+        tags: &BTreeSet<String>,
+    ) -> Result<Invalidation, T::Error> {
+        let number = position.within(self.extent.head.epoch);
+        if number < self.extent.floor && !tags.is_empty() {
+            return Ok(Invalidation::Hard);
+        }
+        let stamps = table.stamps(tags)?;
+        Ok(stamps.values().map(|stamp| stamp.invalidation(number, now)).max().unwrap_or(Invalidation::None))
+    }
+}
+
+/// What a row in memory takes beside its tag, about.
+const ROW_BYTES: usize = 64;
+
+/// A table in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows(BTreeMap<String, Stamp>);
+
+impl Table for Rows {
+    type Error = std::convert::Infallible;
+
+    fn stamps(&self, tags: &BTreeSet<String>) -> Result<BTreeMap<String, Stamp>, Self::Error> {
+        Ok(tags.iter().filter_map(|tag| Some((tag.clone(), *self.0.get(tag)?))).collect())
+    }
+
+    fn latest(&self, number: u64, take: &mut dyn FnMut(String, Stamp) -> bool) -> Result<(), Self::Error> {
+        let mut rows: Vec<_> = self.0.iter().filter(|(_, stamp)| stamp.newest() > number).collect();
+        rows.sort_by_key(|(_, stamp)| std::cmp::Reverse(stamp.newest()));
+        let _ = rows.into_iter().all(|(tag, stamp)| take(tag.clone(), *stamp));
+        Ok(())
+    }
+
+    fn put(&mut self, tag: &str, stamp: Stamp) -> Result<(), Self::Error> {
+        self.0.insert(tag.to_owned(), stamp);
+        Ok(())
+    }
+
+    fn keep(&mut self, _: Extent) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.keys().map(|tag| tag.len().saturating_add(ROW_BYTES) as u64).sum()
+    }
+
+    fn oldest(&self, rows: u64) -> Result<Option<u64>, Self::Error> {
+        let mut numbers: Vec<_> = self.0.values().map(Stamp::newest).collect();
+        numbers.sort_unstable();
+        numbers.truncate(usize::try_from(rows).unwrap_or(usize::MAX));
+        Ok(numbers.last().copied())
+    }
+
+    fn forget(&mut self, number: u64) -> Result<(), Self::Error> {
+        self.0.retain(|_, stamp| stamp.newest() > number);
+        Ok(())
     }
 }
 
@@ -237,19 +419,49 @@ mod tests {
 
     const NOW: Millis = Millis(1000);
 
-    fn append(ledger: &mut Ledger, now: Millis, tag: &str, profile: Option<Profile>) -> Since {
-        let event = Event::Append { position: ledger.head(), tags: vec![tag.to_owned()], profile };
-        match ledger.step(now, event).answer {
-            Answer::Since(since) => since,
-            Answer::Checked(_) => unreachable!(),
-        }
+    /// A ledger and its table.
+    struct Kept {
+        ledger: Ledger,
+        rows: Rows,
+        policy: LedgerPolicy,
     }
 
-    fn check(ledger: &mut Ledger, now: Millis, number: u64, tag: &str) -> Invalidation {
-        let position = Position { epoch: ledger.head().epoch, number };
-        match ledger.step(now, Event::Check { position, tags: vec![tag.to_owned()] }).answer {
-            Answer::Checked(invalidation) => invalidation,
-            Answer::Since(_) => unreachable!(),
+    impl Kept {
+        fn new() -> Self {
+            Self { ledger: Ledger::new(NOW), rows: Rows::default(), policy: LedgerPolicy::default() }
+        }
+
+        fn step(&mut self, now: Millis, event: Event) -> Answer {
+            let Ok(answer) = self.ledger.step(&self.policy, &mut self.rows, now, event);
+            answer
+        }
+
+        fn since(&mut self, position: Position) -> Since {
+            match self.step(NOW, Event::Since { position }) {
+                Answer::Since(since) => since,
+                Answer::Checked(_) => unreachable!(),
+            }
+        }
+
+        fn append_all(&mut self, now: Millis, tags: &[&str], profile: Option<Profile>) -> Since {
+            let tags = tags.iter().map(|&tag| tag.to_owned()).collect();
+            let event = Event::Append { position: self.ledger.head(), tags, profile };
+            match self.step(now, event) {
+                Answer::Since(since) => since,
+                Answer::Checked(_) => unreachable!(),
+            }
+        }
+
+        fn append(&mut self, now: Millis, tag: &str, profile: Option<Profile>) -> Since {
+            self.append_all(now, &[tag], profile)
+        }
+
+        fn check(&mut self, now: Millis, number: u64, tag: &str) -> Invalidation {
+            let position = Position { epoch: self.ledger.head().epoch, number };
+            match self.step(now, Event::Check { position, tags: vec![tag.to_owned()] }) {
+                Answer::Checked(invalidation) => invalidation,
+                Answer::Since(_) => unreachable!(),
+            }
         }
     }
 
@@ -257,86 +469,204 @@ mod tests {
         Some(Profile { expire_ms: expire })
     }
 
+    fn tags(since: &Since) -> Vec<&str> {
+        since.rows.iter().map(|row| row.tag.as_str()).collect()
+    }
+
+    fn json_bytes(since: &Since) -> usize {
+        serde_json::to_string(since).unwrap().len()
+    }
+
     #[test]
     fn an_append_is_answered_as_since_with_its_own_rows() {
-        let mut ledger = Ledger::new(NOW);
-        let start = ledger.head();
-        append(&mut ledger, NOW, "a", None);
+        let mut kept = Kept::new();
+        let start = kept.ledger.head();
+        kept.append(NOW, "a", None);
         let event = Event::Append { position: start, tags: vec!["b".to_owned()], profile: None };
-        let Answer::Since(since) = ledger.step(NOW, event).answer else { unreachable!() };
-        let tags: Vec<_> = since.rows.iter().map(|row| row.tag.as_str()).collect();
-        assert_eq!(tags, ["a", "b"], "another isolate's row between its position and its own is included");
+        let Answer::Since(since) = kept.step(NOW, event) else { unreachable!() };
+        assert_eq!(tags(&since), ["b", "a"], "another isolate's row between its position and its own is included");
         assert_eq!(since.head.number, 2);
     }
 
     #[test]
     fn an_entry_rendered_after_the_invalidation_is_untouched() {
-        let mut ledger = Ledger::new(NOW);
-        append(&mut ledger, NOW, "a", None);
-        assert_eq!(check(&mut ledger, NOW, 0, "a"), Invalidation::Hard);
-        assert_eq!(check(&mut ledger, NOW, 1, "a"), Invalidation::None);
+        let mut kept = Kept::new();
+        kept.append(NOW, "a", None);
+        assert_eq!(kept.check(NOW, 0, "a"), Invalidation::Hard);
+        assert_eq!(kept.check(NOW, 1, "a"), Invalidation::None);
     }
 
     #[test]
     fn a_profile_makes_stale_now_and_gone_later_but_not_what_was_regenerated_since() {
-        let mut ledger = Ledger::new(NOW);
-        append(&mut ledger, NOW, "a", soft(Some(Span::seconds(60))));
+        let mut kept = Kept::new();
+        kept.append(NOW, "a", soft(Some(Span::seconds(60))));
         let later = NOW.after(Span::seconds(60));
-        assert_eq!(check(&mut ledger, NOW, 0, "a"), Invalidation::Soft);
-        assert_eq!(check(&mut ledger, later, 0, "a"), Invalidation::Hard);
-        assert_eq!(check(&mut ledger, later, 1, "a"), Invalidation::None);
+        assert_eq!(kept.check(NOW, 0, "a"), Invalidation::Soft);
+        assert_eq!(kept.check(later, 0, "a"), Invalidation::Hard);
+        assert_eq!(kept.check(later, 1, "a"), Invalidation::None);
     }
 
     #[test]
-    fn a_profile_without_expire_never_ends_entries() {
-        let mut ledger = Ledger::new(NOW);
-        append(&mut ledger, NOW, "a", soft(None));
-        assert_eq!(check(&mut ledger, Millis(u64::MAX), 0, "a"), Invalidation::Soft);
+    fn a_profile_without_expire_or_with_one_beyond_all_numbers_never_ends_entries() {
+        for expire in [None, Some(Span(u64::MAX)), Some(Span(1 << 53))] {
+            let mut kept = Kept::new();
+            let since = kept.append(NOW, "a", soft(expire));
+            assert_eq!(since.rows.first().and_then(|row| row.soft_ends_in_ms), None);
+            assert_eq!(kept.check(Millis(u64::MAX), 0, "a"), Invalidation::Soft);
+        }
     }
 
     #[test]
-    fn a_softer_invalidation_never_weakens_a_harder_one() {
-        let mut ledger = Ledger::new(NOW);
-        append(&mut ledger, NOW, "a", None);
-        append(&mut ledger, NOW, "a", soft(None));
-        assert_eq!(check(&mut ledger, NOW, 0, "a"), Invalidation::Hard);
-        assert_eq!(check(&mut ledger, NOW, 1, "a"), Invalidation::Soft);
+    fn a_profile_that_expires_at_once_ends_entries_at_once() {
+        let mut kept = Kept::new();
+        kept.append(NOW, "a", soft(Some(Span::ZERO)));
+        assert_eq!(kept.check(NOW, 0, "a"), Invalidation::Hard);
+    }
+
+    #[test]
+    fn in_every_order_of_three_invalidations_none_weakens_another() {
+        let minute = soft(Some(Span::seconds(60)));
+        let order = |kept: &mut Kept, of: [Option<Profile>; 3]| of.map(|profile| kept.append(NOW, "a", profile));
+        for of in [[None, minute, soft(None)], [None, soft(None), minute], [minute, None, soft(None)]] {
+            for turn in 0..3 {
+                let mut turned = of;
+                turned.rotate_left(turn);
+                let hard_at = turned.iter().position(Option::is_none).unwrap() as u64 + 1;
+                let mut kept = Kept::new();
+                order(&mut kept, turned);
+                for number in 0..=3 {
+                    let truth = match number {
+                        number if number < hard_at => Invalidation::Hard,
+                        number if number < 3 => Invalidation::Soft,
+                        _ => Invalidation::None,
+                    };
+                    assert_eq!(kept.check(NOW, number, "a"), truth, "of {number} after {turned:?}");
+                }
+                let minute_at = turned.iter().position(|profile| *profile == minute).unwrap() as u64 + 1;
+                let later = NOW.after(Span::seconds(60));
+                for number in 0..minute_at {
+                    assert_eq!(kept.check(later, number, "a"), Invalidation::Hard, "of {number} after {turned:?}");
+                }
+            }
+        }
     }
 
     #[test]
     fn a_later_profile_does_not_prolong_an_earlier_end() {
-        let mut ledger = Ledger::new(NOW);
-        append(&mut ledger, NOW, "a", soft(Some(Span::seconds(60))));
-        append(&mut ledger, NOW, "a", soft(Some(Span::seconds(600))));
-        assert_eq!(check(&mut ledger, NOW.after(Span::seconds(60)), 0, "a"), Invalidation::Hard);
+        let mut kept = Kept::new();
+        kept.append(NOW, "a", soft(Some(Span::seconds(60))));
+        kept.append(NOW, "a", soft(Some(Span::seconds(600))));
+        assert_eq!(kept.check(NOW.after(Span::seconds(60)), 0, "a"), Invalidation::Hard);
     }
 
     #[test]
     fn an_end_that_has_passed_stays_passed_when_the_tag_is_invalidated_again() {
-        let mut ledger = Ledger::new(NOW);
-        append(&mut ledger, NOW, "a", soft(Some(Span::seconds(60))));
+        let mut kept = Kept::new();
+        kept.append(NOW, "a", soft(Some(Span::seconds(60))));
         let later = NOW.after(Span::seconds(61));
-        append(&mut ledger, later, "a", soft(None));
-        assert_eq!(check(&mut ledger, later, 0, "a"), Invalidation::Hard);
-        assert_eq!(check(&mut ledger, later, 1, "a"), Invalidation::Soft);
+        let since = kept.append(later, "a", soft(None));
+        assert_eq!(since.rows, [Row { tag: "a".to_owned(), hard: 1, soft: 2, soft_ends_in_ms: None }]);
+        assert_eq!(kept.check(later, 0, "a"), Invalidation::Hard);
+        assert_eq!(kept.check(later, 1, "a"), Invalidation::Soft);
     }
 
     #[test]
-    fn a_copy_far_behind_is_told_how_far_its_knowledge_reaches() {
-        let mut ledger = Ledger::new(NOW);
-        for n in 0..=ROWS_PER_ANSWER {
-            append(&mut ledger, NOW, &format!("tag-{n}"), None);
+    fn an_end_that_a_hard_invalidation_has_overtaken_does_not_end_what_came_after() {
+        let one = Stamp { hard: 0, soft: 5, soft_ends_at: Some(NOW.after(Span::seconds(60))) };
+        let merged = one.with(Stamp { hard: 7, soft: 9, soft_ends_at: None }, NOW);
+        assert_eq!(merged, Stamp { hard: 7, soft: 9, soft_ends_at: None });
+    }
+
+    #[test]
+    fn a_tag_that_is_named_twice_keeps_what_it_had() {
+        let mut kept = Kept::new();
+        kept.append(NOW, "a", None);
+        let since = kept.append_all(NOW, &["a", "b", "a"], soft(None));
+        assert_eq!(since.rows.len(), 2);
+        assert_eq!(kept.check(NOW, 0, "a"), Invalidation::Hard);
+    }
+
+    #[test]
+    fn an_answer_is_bounded_in_bytes_and_tells_how_far_its_knowledge_reaches() {
+        let mut kept = Kept::new();
+        let count = 3000;
+        for n in 1..=count {
+            kept.append(NOW, &format!("\"quoted\" \u{7} and long enough to count {n}"), soft(Some(Span::seconds(n))));
         }
-        let since = ledger.since(NOW, Position::BEFORE_EVERYTHING);
-        assert_eq!(since.rows.len(), ROWS_PER_ANSWER);
-        assert_eq!(since.floor, 1);
+        let since = kept.since(Position::BEFORE_EVERYTHING);
+        assert!((60_000..=LEDGER_ANSWER_BYTES).contains(&json_bytes(&since)), "{}", json_bytes(&since));
+        assert_eq!(since.floor, count - since.rows.len() as u64);
+        let caught_up = Position { number: since.floor, ..since.head };
+        assert_eq!(kept.since(caught_up).floor, 0, "nothing is left out of what came after");
+    }
+
+    #[test]
+    fn what_does_not_fit_into_an_answer_is_below_its_floor() {
+        let mut kept = Kept::new();
+        kept.append(NOW, "a", None);
+        let start = kept.ledger.head();
+        let huge = "x".repeat(1 << 20);
+        assert_eq!(kept.append(NOW, &huge, None).floor, 2);
+        kept.append(NOW, "b", None);
+        let since = kept.since(start);
+        assert_eq!((tags(&since), since.floor), (vec!["b"], 2));
+        assert_eq!(kept.check(NOW, 1, &huge), Invalidation::Hard);
+
+        let many: Vec<_> = (0..5000).map(|n| format!("tag {n}")).collect();
+        let since = kept.append_all(NOW, &many.iter().map(String::as_str).collect::<Vec<_>>(), None);
+        assert!(json_bytes(&since) <= LEDGER_ANSWER_BYTES);
+        assert_eq!(since.floor, since.head.number, "one invalidation of more tags than an answer holds");
+    }
+
+    #[test]
+    fn when_storage_is_full_the_oldest_rows_go_and_every_answer_about_them_is_conservative() {
+        let mut kept = Kept::new();
+        kept.policy.storage_bytes = 400_000;
+        for n in 1..=8000 {
+            kept.append(NOW, &format!("tag {n}"), soft(None));
+            assert!(kept.rows.bytes() <= 400_000);
+        }
+        let Extent { head, floor } = kept.ledger.extent();
+        assert_eq!(head.number, 8000);
+        assert_eq!(floor, 8000 - kept.rows.0.len() as u64, "what went is what was invalidated longest ago");
+        assert!(kept.rows.0.len() > 4000, "no more than has to goes");
+        for number in [0, 1, floor - 1] {
+            assert_eq!(kept.check(NOW, number, "never invalidated"), Invalidation::Hard);
+            assert!(kept.since(Position { number, ..head }).floor >= floor, "of a copy at {number}");
+        }
+        assert_eq!(kept.check(NOW, floor, "never invalidated"), Invalidation::None);
+        assert_eq!(kept.check(NOW, floor, "tag 8000"), Invalidation::Soft);
+        assert!(kept.since(Position { epoch: 1, number: 9000 }).floor >= floor, "of a copy of another epoch");
+        assert_eq!(kept.since(Position { number: 7999, ..head }).floor, 0);
     }
 
     #[test]
     fn a_recreated_ledger_is_a_new_epoch() {
         let old = Position { epoch: 1, number: 40 };
-        let mut ledger = Ledger::new(NOW);
-        append(&mut ledger, NOW, "a", None);
-        assert_eq!(ledger.since(NOW, old).rows.len(), 1);
+        let mut kept = Kept::new();
+        kept.append(NOW, "a", None);
+        assert_eq!(kept.since(old).rows.len(), 1);
+    }
+
+    #[test]
+    fn a_busy_ledger_dictates_a_longer_window_in_every_answer_that_has_one() {
+        let mut kept = Kept::new();
+        assert_eq!(kept.append(NOW, "a", None).window_ms, Span::ZERO);
+        for _ in 0..600 {
+            kept.check(NOW, 0, "a");
+        }
+        assert_eq!(kept.append(NOW, "a", None).window_ms, Span::seconds(2));
+        assert_eq!(kept.since(Position::BEFORE_EVERYTHING).window_ms, Span::seconds(2));
+    }
+
+    #[test]
+    fn messages_of_a_release_that_knew_less_are_read() {
+        let old = r#"{"from":0,"head":{"epoch":1,"number":4},"floor":0,"rows":[{"tag":"a","hard":4,"soft":0,"soft_ends_in_ms":null}],"namespace":"x"}"#;
+        let since: Since = serde_json::from_str(old).unwrap();
+        assert_eq!((since.window_ms, since.rows.len()), (Span::ZERO, 1));
+        for (text, expire_ms) in [("{}", None), (r#"{"expire_ms":null}"#, None), (r#"{"expire_ms":5}"#, Some(Span(5)))]
+        {
+            assert_eq!(serde_json::from_str::<Profile>(text).unwrap(), Profile { expire_ms });
+        }
     }
 }

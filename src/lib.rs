@@ -4,7 +4,7 @@
 //! performs no I/O and knows no JavaScript type. The time is an argument; what is to be done comes back as a value.
 //!
 //! Read it in this order: [`entry`] and [`frame`] (what is stored), [`key`] (under which name), [`position`],
-//! [`ledger`] and [`tags`] (invalidations), [`freshness`] (may it be served), [`lease`] (who may render),
+//! [`ledger`], [`load`] and [`tags`] (invalidations), [`freshness`] (may it be served), [`lease`] (who may render),
 //! [`memory`] (what an isolate keeps), [`engine`] (a call of Next.js, step by step), [`wire`] (what travels),
 //! [`api`] (who may do what over HTTPS), [`lease_token`] (a lease on its way to the renderer), [`headers`] (what the
 //! visitor is told), [`policy`] (every limit).
@@ -32,6 +32,8 @@ pub mod key;
 pub mod lease;
 pub mod lease_token;
 pub mod ledger;
+pub mod load;
+mod marks;
 pub mod memory;
 pub mod policy;
 pub mod position;

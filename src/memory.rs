@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::entry::Entry;
+use crate::position::Position;
 
 /// Counted for each entry beside its bytes: names, map nodes, parsed metadata.
 const OVERHEAD_BYTES: u64 = 1024;
@@ -20,6 +21,8 @@ pub struct Remembered {
     pub entry: Entry,
     /// Where its bytes are.
     pub slot: Slot,
+    /// Up to where in the ledger none of its tags was invalidated since its render began, as far as was asked.
+    pub known_until: Position,
     header_bytes: u64,
     used: u64,
 }
@@ -83,7 +86,8 @@ impl MemoryTier {
         let mut evicted: Vec<_> = self.forget(key).into_iter().collect();
         self.clock = self.clock.saturating_add(1);
         let slot = Slot(self.next_slot);
-        let remembered = Remembered { entry, slot, header_bytes, used: self.clock };
+        let known_until = entry.position;
+        let remembered = Remembered { entry, slot, known_until, header_bytes, used: self.clock };
         let cost = remembered.cost();
         if cost > self.limit {
             return Placement { slot: None, evicted };
@@ -97,6 +101,15 @@ impl MemoryTier {
         self.by_use.insert(self.clock, key.to_owned());
         self.entries.insert(key.to_owned(), remembered);
         Placement { slot: Some(slot), evicted }
+    }
+
+    /// The ledger found that no tag of this entry was invalidated up to `position`.
+    pub fn known_until(&mut self, key: &str, generation: u64, position: Position) {
+        if let Some(held) = self.entries.get_mut(key).filter(|held| held.entry.generation == generation)
+            && (position.epoch != held.known_until.epoch || position.number > held.known_until.number)
+        {
+            held.known_until = position;
+        }
     }
 
     /// Forgets a key.

@@ -10,6 +10,22 @@ pub const KV_VALUE_LIMIT: u64 = 25 * 1024 * 1024;
 /// Longest wait that a request may be given: below the 30 s after which Workers end background work.
 pub const WAIT_LIMIT: Span = Span::seconds(25);
 
+/// A ledger lengthens the window that it dictates above so many requests in a second, and shortens it again below
+/// [`LEDGER_QUIET`]. One object takes about 1,000 (developers.cloudflare.com/durable-objects/platform/limits).
+pub const LEDGER_BUSY: u32 = 500;
+
+/// Half of the window means twice the requests: they must stay well below [`LEDGER_BUSY`].
+pub const LEDGER_QUIET: u32 = 200;
+
+/// Longest window that a ledger dictates.
+pub const LONGEST_DICTATED_WINDOW: Span = Span::seconds(8);
+
+/// Longest window that anybody may set.
+pub const WINDOW_LIMIT: Span = Span::seconds(60);
+
+/// Most bytes of one answer of the ledger, as JSON: what a cold isolate waits for before its first page.
+pub const LEDGER_ANSWER_BYTES: usize = 64_000;
+
 /// How a [`crate::lease::Route`] grants leases and keeps its KV key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -44,6 +60,32 @@ impl Default for RoutePolicy {
             max_hit_for_miss_ms: Span::seconds(60),
             kv_ttl_seconds: 30 * 24 * 3600,
         }
+    }
+}
+
+/// How much a [`crate::ledger::Ledger`] keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct LedgerPolicy {
+    /// Above so many bytes of storage it forgets what was invalidated longest ago.
+    pub storage_bytes: u64,
+}
+
+impl Default for LedgerPolicy {
+    fn default() -> Self {
+        Self { storage_bytes: 4 << 30 }
+    }
+}
+
+impl LedgerPolicy {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// The first value out of bounds: which one, what was expected, what to do.
+    pub fn validated(self) -> Result<Self, InvalidOption> {
+        // An object may take 10 GB (developers.cloudflare.com/durable-objects/platform/limits).
+        within("storageBytes", self.storage_bytes, 1 << 20, 9 << 30, "an object has 10 GB, so leave it out for 4 GiB")?;
+        Ok(self)
     }
 }
 
@@ -107,7 +149,7 @@ impl EngineOptions {
             "windowMs",
             self.window_ms.0,
             0,
-            60_000,
+            WINDOW_LIMIT.0,
             "leave it out for 1000, or use 0 to ask the ledger on every read",
         )?;
         within(
@@ -164,6 +206,7 @@ mod tests {
     fn the_defaults_are_valid() {
         EngineOptions::default().validated().unwrap();
         RoutePolicy::default().validated().unwrap();
+        LedgerPolicy::default().validated().unwrap();
     }
 
     #[test]

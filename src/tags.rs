@@ -1,16 +1,12 @@
 //! An isolate's copy of the ledger, and what it says of an entry's tags.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Since, Stamp};
+use crate::marks::Marks;
+use crate::policy::WINDOW_LIMIT;
 use crate::position::Position;
 use crate::time::{Millis, Span};
-
-/// Most tags that a copy holds; beyond, the oldest are forgotten and asked about when an entry is as old.
-const TAGS_HELD: usize = 20_000;
 
 /// A ledger that did not answer is asked again after so long.
 const RETRY: Span = Span::seconds(1);
@@ -36,14 +32,17 @@ pub enum Known {
     Ask,
 }
 
-/// One isolate's copy of its app's ledger.
+/// One isolate's copy of its app's ledger. It holds about a hundred thousand invalidations; beyond, the oldest are forgotten and
+/// asked about when an entry is as old.
 #[derive(Debug, Clone, Default)]
 pub struct LedgerCopy {
     position: Position,
     floor: u64,
     asked_at: Option<Millis>,
     retry_at: Millis,
-    tags: BTreeMap<String, Stamp>,
+    /// What the ledger last said of how long to wait before the next question.
+    dictated: Span,
+    marks: Marks,
 }
 
 impl LedgerCopy {
@@ -59,16 +58,23 @@ impl LedgerCopy {
         self.asked_at.is_some()
     }
 
+    /// The window of an isolate that has one of its own: a busy ledger lengthens it. No window at all stays none.
+    #[must_use]
+    pub fn window(&self, own: Span) -> Span {
+        if own == Span::ZERO { own } else { own.max(self.dictated.min(WINDOW_LIMIT)) }
+    }
+
     /// Whether the copy is young enough to judge by. Its age counts from when its question was sent.
     #[must_use]
-    pub fn is_within(&self, window: Span, now: Millis) -> bool {
+    pub fn is_within(&self, own_window: Span, now: Millis) -> bool {
+        let window = self.window(own_window);
         self.asked_at.is_some_and(|at| now >= at && now.since(at) < window)
     }
 
     /// Whether the ledger should be asked before judging: the copy is too old, and the ledger has not just failed to answer.
     #[must_use]
-    pub fn is_due(&self, window: Span, now: Millis) -> bool {
-        !self.is_within(window, now) && now >= self.retry_at
+    pub fn is_due(&self, own_window: Span, now: Millis) -> bool {
+        !self.is_within(own_window, now) && now >= self.retry_at
     }
 
     /// The ledger did not answer: until the next attempt the copy is used as it is.
@@ -91,71 +97,65 @@ impl LedgerCopy {
             }
             *self = Self { position: Position { epoch: since.head.epoch, number: 0 }, ..Self::default() };
         }
-        for row in since.rows {
-            let stamp = self.tags.entry(row.tag).or_default();
-            // Counted from the question, which was sent before the ledger looked at its clock: at worst too early.
-            let ends_at = row.soft_ends_in_ms.map(|span| asked_at.after(span));
-            match row.soft.cmp(&stamp.soft) {
-                Ordering::Greater => (stamp.soft, stamp.soft_ends_at) = (row.soft, ends_at),
-                Ordering::Equal => stamp.soft_ends_at = earlier(stamp.soft_ends_at, ends_at),
-                Ordering::Less => {}
-            }
-            stamp.hard = stamp.hard.max(row.hard);
-        }
         self.floor = self.floor.max(since.floor);
+        for row in since.rows {
+            let stamp = self.marks.stamp(&row.tag).with(row.stamp(asked_at), asked_at);
+            self.hold(&row.tag, stamp);
+        }
         self.position.number = self.position.number.max(since.head.number);
-        self.asked_at = self.asked_at.max(Some(asked_at));
+        if self.asked_at.is_none_or(|at| at <= asked_at) {
+            self.asked_at = Some(asked_at);
+            self.dictated = since.window_ms;
+        }
         self.retry_at = Millis(0);
-        self.forget_oldest();
+    }
+
+    /// Where there is no room, the older half of all invalidations is forgotten, or this one is.
+    fn hold(&mut self, tag: &str, stamp: Stamp) {
+        if self.marks.put(tag, stamp) {
+            return;
+        }
+        if let Some(middle) = self.marks.median() {
+            self.floor = self.floor.max(middle);
+            self.marks.forget_until(middle);
+        }
+        if !self.marks.put(tag, stamp) {
+            self.floor = self.floor.max(stamp.newest());
+        }
     }
 
     /// What the copy says of an entry with these tags, rendered at `rendered_at`.
     #[must_use]
-    pub fn knows(&self, tags: &[String], rendered_at: Position, now: Millis) -> Known {
+    pub fn knows<'a>(&self, tags: impl IntoIterator<Item = &'a String>, rendered_at: Position, now: Millis) -> Known {
         let number = rendered_at.within(self.position.epoch);
-        let worst = tags
-            .iter()
-            .filter_map(|tag| self.tags.get(tag))
-            .map(|stamp| stamp.invalidation(number, now))
-            .max()
-            .unwrap_or(Invalidation::None);
-        if worst < Invalidation::Hard && number < self.floor && !tags.is_empty() {
-            Known::Ask
-        } else {
-            Known::Is(worst)
+        if number >= self.position.number && self.exists() {
+            return Known::Is(Invalidation::None);
         }
+        let mut worst = Invalidation::None;
+        let mut is_tagged = false;
+        for tag in tags {
+            is_tagged = true;
+            worst = worst.max(self.marks.stamp(tag).invalidation(number, now));
+            if worst == Invalidation::Hard {
+                return Known::Is(worst);
+            }
+        }
+        if number < self.floor && is_tagged { Known::Ask } else { Known::Is(worst) }
     }
 
     /// Just before the earliest invalidation that this copy knows of an entry with these tags, rendered at `rendered_at`; where it
     /// knows of none, `rendered_at` itself.
     #[must_use]
-    pub fn before_invalidation(&self, tags: &[String], rendered_at: Position) -> Position {
+    pub fn before_invalidation<'a>(
+        &self,
+        tags: impl IntoIterator<Item = &'a String>,
+        rendered_at: Position,
+    ) -> Position {
         let epoch = self.position.epoch;
         let number = rendered_at.within(epoch);
-        let stamps = tags.iter().filter_map(|tag| self.tags.get(tag));
+        let stamps = tags.into_iter().map(|tag| self.marks.stamp(tag));
         let later = stamps.flat_map(|stamp| [stamp.hard, stamp.soft]).filter(|invalidated| *invalidated > number);
         later.min().map_or(rendered_at, |earliest| Position { epoch, number: earliest.saturating_sub(1) })
-    }
-
-    fn forget_oldest(&mut self) {
-        if self.tags.len() <= TAGS_HELD {
-            return;
-        }
-        let mut numbers: Vec<_> = self.tags.values().map(Stamp::newest).collect();
-        numbers.sort_unstable();
-        let surplus = self.tags.len().saturating_sub(TAGS_HELD / 2);
-        if let Some(&floor) = numbers.get(surplus) {
-            self.floor = self.floor.max(floor);
-            self.tags.retain(|_, stamp| stamp.newest() > floor);
-        }
-    }
-}
-
-/// The earlier of two ends, of which either may never come.
-pub(crate) fn earlier(a: Option<Millis>, b: Option<Millis>) -> Option<Millis> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, other) => one.or(other),
     }
 }
 
@@ -171,11 +171,11 @@ mod tests {
             .iter()
             .map(|(tag, number)| Row { tag: (*tag).to_owned(), hard: *number, soft: 0, soft_ends_in_ms: None })
             .collect();
-        Since { from, head: Position { epoch: EPOCH, number: head }, floor: 0, rows }
+        Since { from, head: Position { epoch: EPOCH, number: head }, floor: 0, rows, window_ms: Span::ZERO }
     }
 
     fn verdict(copy: &LedgerCopy, tag: &str, number: u64) -> Known {
-        copy.knows(&[tag.to_owned()], Position { epoch: EPOCH, number }, Millis(0))
+        copy.knows([&tag.to_owned()], Position { epoch: EPOCH, number }, Millis(0))
     }
 
     #[test]
@@ -218,17 +218,62 @@ mod tests {
         assert_eq!(verdict(&copy, "b", 2999), Known::Ask);
         assert_eq!(verdict(&copy, "b", 3000), Known::Is(Invalidation::None));
         assert_eq!(verdict(&copy, "a", 2999), Known::Is(Invalidation::Hard));
-        assert_eq!(copy.knows(&[], Position::BEFORE_EVERYTHING, Millis(0)), Known::Is(Invalidation::None));
+        assert_eq!(copy.knows([], Position::BEFORE_EVERYTHING, Millis(0)), Known::Is(Invalidation::None));
     }
 
     #[test]
     fn a_copy_of_unbounded_tags_stays_bounded_and_never_forgets_silently() {
         let mut copy = LedgerCopy::default();
-        let names: Vec<_> = (1..=TAGS_HELD as u64 + 1).map(|n| (format!("t{n}"), n)).collect();
-        let rows: Vec<_> = names.iter().map(|(tag, n)| (tag.as_str(), *n)).collect();
-        copy.merge(since(0, TAGS_HELD as u64 + 1, &rows), Millis(0));
-        assert!(copy.tags.len() <= TAGS_HELD);
-        assert_eq!(verdict(&copy, "t1", 0), Known::Ask);
+        let count = 250_000;
+        for first in (1..=count).step_by(1000) {
+            let names: Vec<_> = (first..first + 1000).map(|n| (format!("t{n}"), n)).collect();
+            let rows: Vec<_> = names.iter().map(|(tag, n)| (tag.as_str(), *n)).collect();
+            copy.merge(since(first - 1, first + 999, &rows), Millis(0));
+        }
+        for n in (1..=count).step_by(77) {
+            let known = verdict(&copy, &format!("t{n}"), n - 1);
+            let right = if n > copy.floor { Known::Is(Invalidation::Hard) } else { Known::Ask };
+            assert_eq!(known, right, "of tag {n}, floor {}", copy.floor);
+            assert_ne!(verdict(&copy, "never", n), Known::Is(Invalidation::Hard));
+        }
+        assert!(copy.floor < count - 50_000, "{} of {count}", copy.floor);
+    }
+
+    #[test]
+    fn a_busy_ledger_lengthens_a_window_but_gives_none_to_whoever_wants_none() {
+        let mut copy = LedgerCopy::default();
+        let dictating = |window| Since { window_ms: window, ..since(0, 0, &[]) };
+        copy.merge(dictating(Span(4000)), Millis(100));
+        assert!(copy.is_within(Span(1000), Millis(4099)) && !copy.is_within(Span(1000), Millis(4100)));
+        assert!(copy.is_within(Span(9000), Millis(9099)), "the own window may be longer still");
+        assert!(!copy.is_within(Span::ZERO, Millis(100)));
+        copy.merge(dictating(Span(8000)), Millis(50));
+        assert!(!copy.is_within(Span(1000), Millis(4100)), "an older answer says nothing");
+        copy.merge(dictating(Span(u64::MAX)), Millis(200));
+        assert!(!copy.is_within(Span(1000), Millis(200).after(WINDOW_LIMIT)));
+        copy.merge(dictating(Span::ZERO), Millis(300));
+        assert!(!copy.is_within(Span(1000), Millis(1300)));
+    }
+
+    #[test]
+    fn how_long_an_entry_of_many_tags_takes_to_judge_does_not_grow_with_what_was_invalidated() {
+        let quickest = |invalidated: u64| {
+            let mut copy = LedgerCopy::default();
+            let names: Vec<_> = (1..=invalidated).map(|n| (format!("_N_T_/products/{n}/page"), n)).collect();
+            let rows: Vec<_> = names.iter().map(|(tag, n)| (tag.as_str(), *n)).collect();
+            copy.merge(since(0, invalidated, &rows), Millis(0));
+            let tags: Vec<_> = (0..100).map(|n| format!("_N_T_/articles/{n}/page")).collect();
+            let judge = || copy.knows(&tags, Position { epoch: EPOCH, number: 1 }, Millis(0));
+            assert_eq!(judge(), Known::Is(Invalidation::None));
+            let times = (0..400).map(|_| {
+                let begun = std::time::Instant::now();
+                std::hint::black_box(judge());
+                begun.elapsed()
+            });
+            times.min().unwrap()
+        };
+        let (few, many) = (quickest(1000), quickest(100_000));
+        assert!(many < few * 10, "{many:?} against {few:?}");
     }
 
     #[test]

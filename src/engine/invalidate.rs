@@ -41,16 +41,21 @@ pub(super) struct Observe {
 
 impl Invalidate {
     /// Whether the ledger is being told of one of these tags. Beyond the first attempt nobody waits for that.
-    pub(super) fn is_recording(&self, tags: &[String]) -> bool {
-        self.attempts <= 1 && self.tags.iter().any(|tag| tags.contains(tag))
+    fn is_recording<'a>(&self, mut tags: impl Iterator<Item = &'a String>) -> bool {
+        self.attempts <= 1 && tags.any(|tag| self.tags.contains(tag))
     }
 }
 
 impl Engine {
     /// Whether whoever asks about these tags since `begun_at` should ask again: this isolate itself is invalidating one of
     /// them, and the ledger has not answered yet.
-    pub(super) fn is_invalidating(&self, tags: &[String], begun_at: Millis, now: Millis) -> bool {
-        let records = |machine: &Machine| matches!(machine, Machine::Invalidate(one) if one.is_recording(tags));
+    pub(super) fn is_invalidating<'a>(
+        &self,
+        tags: impl Iterator<Item = &'a String> + Clone,
+        begun_at: Millis,
+        now: Millis,
+    ) -> bool {
+        let records = |machine: &Machine| matches!(machine, Machine::Invalidate(one) if one.is_recording(tags.clone()));
         now.since(begun_at) < READ_LIMIT && self.machines.values().any(|(_, machine)| records(machine))
     }
 
@@ -114,7 +119,7 @@ impl Engine {
     }
 
     fn answer_query(&mut self, query: Query, now: Millis) -> Progress {
-        if self.is_invalidating(&query.tags, query.begun_at, now) {
+        if self.is_invalidating(query.tags.iter(), query.begun_at, now) {
             let ms = pause(query.begun_at, now);
             return Progress::Perform(Machine::Query(query), Effect::Pause { ms }, READ_LIMIT);
         }

@@ -1,7 +1,5 @@
 //! Reading an entry: memory, then KV beside the ledger, then the build's seed, then the coordinator.
 
-use std::borrow::Cow;
-
 use super::call::{Bytes, Caller, Effect, MemoryOrder, Outcome, ReadCall, ReadEntry, ReadMiss, Reply, Source, Stored};
 use super::refresh::SHORTEST_HOLD;
 use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT, pause};
@@ -32,6 +30,8 @@ pub(super) struct Read {
     /// Where the ledger copy stood when this read could first judge: waiters may serve what was fresh then.
     start: Position,
     candidate: Option<Candidate>,
+    /// Where the ledger copy stood when the ledger was asked about the candidate.
+    checked_from: Position,
     /// Whether the ledger could not be reached by an isolate that has no copy.
     blind: bool,
     /// Whether an entry was there that must not be served.
@@ -74,6 +74,7 @@ struct Candidate {
     source: Source,
     slot: Option<u32>,
     header_bytes: u64,
+    known_until: Position,
 }
 
 impl Read {
@@ -86,6 +87,7 @@ impl Read {
             asks_ledger: false,
             start: Position::BEFORE_EVERYTHING,
             candidate: None,
+            checked_from: Position::BEFORE_EVERYTHING,
             blind: false,
             renewed: false,
             absent: false,
@@ -102,12 +104,14 @@ impl Read {
     }
 
     /// All tags that end an entry for this caller.
-    fn tags<'a>(&self, entry: &'a Entry) -> Cow<'a, [String]> {
-        if self.call.tags.is_empty() {
-            Cow::Borrowed(&entry.tags)
-        } else {
-            Cow::Owned(entry.tags.iter().chain(&self.call.tags).cloned().collect())
-        }
+    fn tags<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = &'a String> + Clone {
+        entry.tags.iter().chain(&self.call.tags)
+    }
+
+    /// Up to where in the ledger nothing has ended this entry, as far as was asked: for its own tags that may be later than its
+    /// position.
+    fn known_until(&self, candidate: &Candidate) -> Position {
+        if self.call.tags.is_empty() { candidate.known_until } else { candidate.entry.position }
     }
 
     fn judge(&self, entry: &Entry, invalidation: Invalidation, now: Millis) -> Verdict {
@@ -153,7 +157,7 @@ impl Engine {
                 self.take_stored(&mut read, kv);
                 self.judge_read(read, now)
             }
-            Reply::Checked { invalidation } => self.verdict(read, invalidation, now),
+            Reply::Checked { invalidation } => self.checked(read, invalidation, now),
             Reply::Seeded { seed } => self.take_seed(read, seed, now),
             Reply::Published { answer } => self.seed_published(read, &answer, now),
             Reply::Acquired { answer, bytes, .. } if read.phase == Phase::Claiming => {
@@ -175,7 +179,7 @@ impl Engine {
         match &read.candidate {
             None => !read.call.context.absent && memo.uncacheable_until <= now,
             Some(held) => {
-                match self.ledger.knows(&read.tags(&held.entry), held.entry.position, now) {
+                match self.ledger.knows(read.tags(&held.entry), read.known_until(held), now) {
                     Known::Ask => true,
                     Known::Is(invalidation) => match read.judge(&held.entry, invalidation, now) {
                         Verdict::Fresh => false,
@@ -194,6 +198,7 @@ impl Engine {
             source: Source::Memory,
             slot: Some(held.slot.0),
             header_bytes: 0,
+            known_until: held.known_until,
         })
     }
 
@@ -229,18 +234,31 @@ impl Engine {
             read.renewed = true;
             return self.nothing_to_serve(read, now);
         }
-        let tags = read.tags(&candidate.entry);
-        if self.is_invalidating(&tags, read.begun_at, now) {
+        if self.is_invalidating(read.tags(&candidate.entry), read.begun_at, now) {
             let ms = pause(read.begun_at, now);
             return read.perform(Phase::Yielding, Effect::Pause { ms }, READ_LIMIT);
         }
-        match self.ledger.knows(&tags, candidate.entry.position, now) {
+        match self.ledger.knows(read.tags(&candidate.entry), read.known_until(candidate), now) {
             Known::Is(invalidation) => self.verdict(read, invalidation, now),
             Known::Ask => {
-                let message = Check { tags: tags.into_owned(), position: candidate.entry.position };
+                let tags = read.tags(&candidate.entry).cloned().collect();
+                let message = Check { tags, position: candidate.entry.position };
+                read.checked_from = self.ledger.position();
                 read.perform(Phase::Checking, Effect::Check { message }, READ_LIMIT)
             }
         }
+    }
+
+    /// What the ledger has found uninvalidated is so at least up to where the copy stood then: from there on the copy knows all.
+    fn checked(&mut self, mut read: Read, invalidation: Invalidation, now: Millis) -> Progress {
+        if invalidation == Invalidation::None
+            && read.call.tags.is_empty()
+            && let Some(candidate) = &mut read.candidate
+        {
+            candidate.known_until = read.checked_from;
+            self.memory.known_until(&read.name, candidate.entry.generation, read.checked_from);
+        }
+        self.verdict(read, invalidation, now)
     }
 
     fn verdict(&mut self, mut read: Read, invalidation: Invalidation, now: Millis) -> Progress {
@@ -279,11 +297,13 @@ impl Engine {
     }
 
     fn serve(&mut self, read: &Read, candidate: Candidate, verdict: Verdict, remember: bool, now: Millis) -> Progress {
-        let Candidate { entry, source, slot, header_bytes } = candidate;
+        let Candidate { entry, source, slot, header_bytes, known_until } = candidate;
         let memory = if source == Source::Memory || read.blind || !remember {
             MemoryOrder::default()
         } else {
-            self.remember(&read.name, &entry, header_bytes)
+            let order = self.remember(&read.name, &entry, header_bytes);
+            self.memory.known_until(&read.name, entry.generation, known_until);
+            order
         };
         let reason = if read.blind { "ledger-down" } else { verdict.as_str() };
         let touch = source == Source::Kv && entry.age(now) > TOUCH_AGE && {
@@ -301,7 +321,7 @@ impl Engine {
         };
         let invalidated = matches!(verdict, Verdict::Stale(StaleReason::Tag) | Verdict::Gone(GoneReason::Purged));
         let lowered =
-            (invalidated && !regenerate).then(|| self.ledger.before_invalidation(&read.tags(&entry), entry.position));
+            (invalidated && !regenerate).then(|| self.ledger.before_invalidation(read.tags(&entry), entry.position));
         Progress::Done(Outcome::Entry(Box::new(ReadEntry {
             stale,
             regenerate,
@@ -547,6 +567,7 @@ impl Engine {
 impl Candidate {
     fn of(entry: Entry, source: Source, bytes: &Bytes) -> Self {
         let header_bytes = bytes.total.saturating_sub(entry.body_bytes());
-        Self { entry, source, slot: None, header_bytes }
+        let known_until = entry.position;
+        Self { entry, source, slot: None, header_bytes, known_until }
     }
 }

@@ -10,7 +10,7 @@ use crate::frame;
 use crate::key::Kind;
 use crate::lease::{self, AbandonReason, Lease, Route};
 use crate::ledger::{self, Ledger, Since};
-use crate::policy::RoutePolicy;
+use crate::policy::{LedgerPolicy, RoutePolicy};
 use crate::position::Position;
 use crate::wire::{Acquired, Published};
 
@@ -24,6 +24,7 @@ struct World {
     seeds: BTreeMap<String, Bytes>,
     routes: BTreeMap<String, (Route, Option<Bytes>)>,
     ledger: Ledger,
+    rows: ledger::Rows,
     /// Whether puts reach KV.
     kv_shows_writes: bool,
     coordinator_is_up: bool,
@@ -42,6 +43,7 @@ impl World {
             seeds: BTreeMap::new(),
             routes: BTreeMap::new(),
             ledger: Ledger::new(now),
+            rows: ledger::Rows::default(),
             kv_shows_writes: true,
             coordinator_is_up: true,
             ledger_is_up: true,
@@ -128,14 +130,15 @@ impl World {
                 }
                 let event =
                     ledger::Event::Append { position: message.position, tags: message.tags, profile: message.profile };
-                match self.ledger.step(self.now, event).answer {
+                match self.ledger_step(event) {
                     ledger::Answer::Since(since) => Reply::Appended { since },
                     ledger::Answer::Checked(_) => unreachable!(),
                 }
             }
             Effect::Check { message } => {
+                self.performed.push("check");
                 let event = ledger::Event::Check { position: message.position, tags: message.tags };
-                match self.ledger.step(self.now, event).answer {
+                match self.ledger_step(event) {
                     ledger::Answer::Checked(invalidation) => Reply::Checked { invalidation },
                     ledger::Answer::Since(_) => unreachable!(),
                 }
@@ -148,8 +151,13 @@ impl World {
         }
     }
 
+    fn ledger_step(&mut self, event: ledger::Event) -> ledger::Answer {
+        let Ok(answer) = self.ledger.step(&LedgerPolicy::default(), &mut self.rows, self.now, event);
+        answer
+    }
+
     fn since(&mut self, position: Position) -> Since {
-        match self.ledger.step(self.now, ledger::Event::Since { position }).answer {
+        match self.ledger_step(ledger::Event::Since { position }) {
             ledger::Answer::Since(since) => since,
             ledger::Answer::Checked(_) => unreachable!(),
         }
@@ -323,6 +331,60 @@ fn past_the_window_a_warm_hit_asks_the_ledger_alone() {
     world.visit(&mut isolate, &["a"]);
     world.took();
     world.pass(Span(1000));
+    entry(world.visit(&mut isolate, &["a"]));
+    assert_eq!(world.took(), ["ledger"]);
+}
+
+#[test]
+fn an_entry_older_than_the_copy_reaches_is_asked_about_once() {
+    let mut world = World::new();
+    let mut isolate = World::isolate();
+    world.visit(&mut isolate, &["a"]);
+    for number in 0..2000 {
+        world.invalidate(&mut World::isolate(), &format!("{}{number}", "a-long-tag-".repeat(5)));
+        world.pass(Span(5));
+    }
+    world.pass(Span(1000));
+    world.took();
+    entry(world.visit(&mut isolate, &["a"]));
+    assert_eq!(world.took(), ["ledger", "check"], "its copy was told of fewer than there were");
+    entry(world.visit(&mut isolate, &["a"]));
+    assert!(world.took().is_empty(), "what was checked is known");
+    world.pass(Span(1000));
+    entry(world.visit(&mut isolate, &["a"]));
+    assert_eq!(world.took(), ["ledger"]);
+
+    let mut cold = World::isolate();
+    entry(world.visit(&mut cold, &["a"]));
+    assert_eq!(world.took(), ["kv", "ledger", "check"]);
+    entry(world.visit(&mut cold, &["a"]));
+    assert!(world.took().is_empty());
+
+    world.invalidate(&mut cold, "a");
+    miss(world.read(&mut cold, RequestContext::default()));
+    world.pass(Span(1000));
+    let impatient = RequestContext { waited_ms: Span::seconds(20), ..RequestContext::default() };
+    miss(world.read(&mut isolate, impatient));
+}
+
+#[test]
+fn a_busy_ledger_is_asked_more_rarely_unless_every_read_is_to_ask() {
+    let mut world = World::new();
+    let mut isolate = World::isolate();
+    let strong = EngineOptions { window_ms: Span::ZERO, ..EngineOptions::default() };
+    let mut strong = Engine::new(strong, "b1", SECRET).unwrap();
+    for _ in 0..600 {
+        world.since(Position::BEFORE_EVERYTHING);
+    }
+    world.visit(&mut isolate, &["a"]);
+    entry(world.visit(&mut strong, &["a"]));
+    world.took();
+    world.pass(Span(1999));
+    entry(world.visit(&mut isolate, &["a"]));
+    assert!(world.took().is_empty());
+    entry(world.visit(&mut strong, &["a"]));
+    assert_eq!(world.took(), ["ledger"]);
+    world.pass(Span(1));
     entry(world.visit(&mut isolate, &["a"]));
     assert_eq!(world.took(), ["ledger"]);
 }

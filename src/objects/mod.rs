@@ -64,9 +64,29 @@ fn run(sql: &SqlStorage, query: &str, values: Vec<SqlStorageValue>) -> Result<()
     sql.exec(query, values).map(drop).map_err(JsValue::from)
 }
 
-fn rows(sql: &SqlStorage, query: &str) -> Result<Vec<Vec<SqlStorageValue>>, JsValue> {
-    let cursor = sql.exec(query, None).map_err(JsValue::from)?;
-    cursor.raw().collect::<Result<_, _>>().map_err(JsValue::from)
+fn rows(sql: &SqlStorage, query: &str, values: Vec<SqlStorageValue>) -> Result<Vec<Vec<SqlStorageValue>>, JsValue> {
+    let mut all = Vec::new();
+    each_row(sql, query, values, |row| {
+        all.push(row.to_vec());
+        Ok(true)
+    })?;
+    Ok(all)
+}
+
+/// Takes one row after the other, and reads no further than to the one that says that it was the last.
+fn each_row(
+    sql: &SqlStorage,
+    query: &str,
+    values: Vec<SqlStorageValue>,
+    mut take: impl FnMut(&[SqlStorageValue]) -> Result<bool, JsValue>,
+) -> Result<(), JsValue> {
+    let cursor = sql.exec(query, values).map_err(JsValue::from)?;
+    for row in cursor.raw() {
+        if !take(&row.map_err(JsValue::from)?)? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Whole numbers cross as doubles in both directions; all of ours stay below 2^53.

@@ -190,7 +190,7 @@ impl RouteObject {
     /// The route, and what is stored of it. A row that cannot be read is replaced: whatever it said, the creation time
     /// of its successor lies above every generation it can have handed out.
     fn load(&self, now: Millis) -> Result<(Route, Option<Route>), JsValue> {
-        let row = rows(&self.sql, "SELECT row FROM route WHERE id = 1")?;
+        let row = rows(&self.sql, "SELECT row FROM route WHERE id = 1", Vec::new())?;
         let stored = row.first().and_then(|row| row.first()).and_then(|value| match value {
             SqlStorageValue::String(json) => match serde_json::from_str::<Route>(json) {
                 Ok(route) => Some(route),

@@ -5,9 +5,10 @@ import { scenes as deployments } from "./deployments.mjs";
 import { scenes as faults } from "./faults.mjs";
 import { scenes as fleetOutages } from "./fleet-outages.mjs";
 import { scenes as fleet } from "./fleet.mjs";
+import { scenes as ledger } from "./ledger.mjs";
 import { scenes as limits } from "./limits.mjs";
 import { scenes as oneRegeneration } from "./one-regeneration.mjs";
 import { scenes as twoHosts } from "./two-hosts.mjs";
 import { scenes as useCache } from "./use-cache.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...deployments, ...twoHosts, ...limits, ...api, ...useCache]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...ledger]);
