@@ -44,8 +44,8 @@ export class RequestContext {
   nested = false;
   /** Just before the earliest invalidation of which it was given what came before. */
   lowered;
-  /** Ledger positions of data entries handed out, by the time that identifies them to the host. */
-  positions = new Map();
+  /** Data entries handed out, by the time that identifies them to the host. */
+  data = new Map();
   /** What of `use cache` it makes: entry key → since when, and under which lease. */
   generations = new Map();
   /** Entry key → the end of a `set` of this request. */

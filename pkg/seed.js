@@ -55,17 +55,17 @@ function pagesShell(value) {
 }
 
 function frame(value, key, { revalidate, expire }, builtAt) {
-  const { shape, parts, tags, ...stored } = toStored({ ...value, revalidate }, "cache", key);
+  const stored = toStored({ ...value, revalidate }, key);
   const header = core.entry_header({
     g: 0,
     c: Math.floor(builtAt),
     r: stored.revalidate,
     e: expire,
-    t: tags,
-    s: shape,
-    b: parts.map(({ name, bytes }) => ({ name, bytes: bytes.byteLength })),
+    t: stored.tags,
+    s: stored.shape,
+    b: stored.parts.map(({ name, bytes }) => ({ name, bytes: bytes.byteLength })),
   });
-  return Buffer.concat([header, ...parts.map(({ bytes }) => bytes)]);
+  return Buffer.concat([header, ...stored.parts.map(({ bytes }) => bytes)]);
 }
 
 /** The lifetime that the build gave to a key: of a page, or of a route's fallback shell. */

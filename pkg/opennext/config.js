@@ -35,8 +35,9 @@ export const incrementalCache = {
 export const tagCache = {
   name: "onegen",
   mode: "nextMode",
-  async getLastRevalidated(tags) {
-    return (await host()?.lastRevalidated(tags)) ?? Date.now();
+  /** Asked about what `use cache` keeps, which Onegen keeps without OpenNext: elsewhere nothing of it counts. */
+  async getLastRevalidated() {
+    return Date.now();
   },
   async hasBeenRevalidated(tags, lastModified) {
     return (await host()?.hasBeenRevalidated(tags, lastModified)) ?? true;

@@ -1,10 +1,10 @@
 // OpenNext's overrides, as the entry Worker does them: between OpenNext's calls and the engine's.
-import { BEFORE_EVERYTHING, RequestContext, currentContext, lowerOf } from "../context.js";
+import { RequestContext, currentContext } from "../context.js";
 import { isOfPagesRouter, isShellOf, pathTags } from "../paths.js";
 import { Readings } from "../readings.js";
+import { DataCache } from "./data.js";
 import { fromStored, toStored } from "./values.js";
 
-const KINDS = { cache: "response", fetch: "data", composable: "use_cache" };
 /** The shape of a page of the Pages Router that is not there. */
 const NOT_FOUND = "not-found";
 /** How long a publication waits for the response's headers, which alone tell a page's `expire`. */
@@ -16,6 +16,7 @@ export class OpenNextHost {
   #host;
   #seeded;
   #previewId;
+  #data;
   /** What identifies the value handed out when OpenNext hands it back after a failed render. */
   #handedOut = new WeakSet();
   #readings = new Readings();
@@ -25,27 +26,25 @@ export class OpenNextHost {
    * @param {import("../host.js").Host} parts.host
    * @param {boolean} parts.seeded whether the build's pages are among the Worker's assets
    * @param {string} parts.previewId what makes a request an on-demand regeneration
+   * @param {boolean} [parts.collapseData] whether data is fetched by one for all
    */
-  constructor({ host, seeded, previewId }) {
+  constructor({ host, seeded, previewId, collapseData = true }) {
     this.#host = host;
     this.#seeded = seeded;
     this.#previewId = previewId;
+    this.#data = new DataCache(host, collapseData);
   }
 
   /** `incrementalCache.get`. The interceptor gives no `cacheType`: it passes misses on to the server. */
   async get(key, cacheType) {
     const context = contextOrNone();
-    const kind = KINDS[cacheType ?? "cache"];
+    if (cacheType === "fetch") return this.#data.get(context, key);
     if (context.announces && cacheType === "cache") await this.#announce(context, key);
-    const read = {
-      kind,
-      key,
-      caller: cacheType === "cache" ? "renderer" : "bystander",
-      seeded: this.#seeded && kind === "response",
-    };
-    const { entry, body, miss } = await this.#host.read(context, read);
-    if (kind !== "response") return miss ? null : this.#dataEntry(context, entry, body);
+    const caller = cacheType === "cache" ? "renderer" : "bystander";
+    const { entry, body, miss } = await this.#host.read(context, { kind: "response", key, caller, seeded: this.#seeded });
     if (miss) {
+      // What is read from now on becomes part of the page.
+      context.nested ||= cacheType === "cache";
       if (miss.lease) context.leases.set(this.#entryKey(key), miss.lease);
       if (miss.lease && isOfPagesRouter(key)) context.pagesLeases.add(miss.lease);
       this.#serve(context, key, { miss });
@@ -54,7 +53,7 @@ export class OpenNextHost {
     if (entry.shape === NOT_FOUND) return this.#notFound(context, key, entry);
     const value = this.#responseEntry(entry, body, cacheType);
     if (value === null) return null;
-    this.#serve(context, key, { entry, kind, key });
+    this.#serve(context, key, { entry, kind: "response", key });
     return value;
   }
 
@@ -104,30 +103,19 @@ export class OpenNextHost {
     return { value, lastModified: Date.now(), shouldBypassTagCache: true };
   }
 
-  #dataEntry(context, entry, body) {
-    // OpenNext asks about the entry's tags by this time; the position behind it is what counts.
-    const known = context.positions.get(entry.created_at);
-    context.positions.set(entry.created_at, known ? lowerOf(known, entry.position) : entry.position);
-    return { value: fromStored(entry, body), lastModified: entry.created_at };
-  }
-
   /** `incrementalCache.set`. */
   async set(key, value, cacheType = "cache") {
     const context = contextOrNone();
-    const kind = KINDS[cacheType];
-    if (kind !== "response") {
-      await this.#host.store(context, { kind, key, startedAt: context.startedAt, value: toStored(value, cacheType, key) });
-      return;
-    }
+    if (cacheType === "fetch") return this.#data.set(context, key, value);
     const lease = this.#takeLease(context, key);
     if (this.#isHandedOut(value)) {
       // A render failed, and Next.js stores again what it was given.
       if (lease) await this.#host.release(context, { entryKey: this.#entryKey(key), lease, reason: "failed" });
       return;
     }
-    const stored = toStored(value, cacheType, key);
-    stored.expire ??= await this.#expire(context, stored.revalidate);
-    await this.#host.store(context, { kind, key, lease, startedAt: context.startedAt, value: stored });
+    const stored = toStored(value, key);
+    stored.expire = await this.#expire(context, stored.revalidate);
+    await this.#host.store(context, { kind: "response", key, lease, startedAt: context.startedAt, value: stored });
   }
 
   /**
@@ -160,25 +148,13 @@ export class OpenNextHost {
   }
 
   /** `tagCache.hasBeenRevalidated`, asked for data entries only. */
-  async hasBeenRevalidated(tags, lastModified) {
-    return (await this.#invalidated(tags, lastModified)) === "hard";
+  hasBeenRevalidated(tags, lastModified) {
+    return this.#data.hasBeenRevalidated(contextOrNone(), tags, lastModified);
   }
 
-  /** `tagCache.isStale`. */
-  async isStale(tags, lastModified) {
-    return (await this.#invalidated(tags, lastModified)) === "soft";
-  }
-
-  #invalidated(tags, lastModified) {
-    const context = contextOrNone();
-    const position = context.positions.get(lastModified) ?? BEFORE_EVERYTHING;
-    return this.#host.invalidated(context, { tags, position });
-  }
-
-  /** `tagCache.getLastRevalidated`: a time after which `use cache` entries count; now, unless nothing was ever invalidated. */
-  async lastRevalidated(tags) {
-    const invalidation = await this.#host.invalidated(contextOrNone(), { tags, position: BEFORE_EVERYTHING });
-    return invalidation === "none" ? 0 : Date.now();
+  /** `tagCache.isStale`, asked after that. */
+  isStale(tags, lastModified) {
+    return this.#data.isStale(contextOrNone(), tags, lastModified);
   }
 
   /** `tagCache.writeTags`. OpenNext swallows errors, so one that outlasts every attempt is logged as such. */

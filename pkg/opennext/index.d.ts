@@ -8,6 +8,8 @@ export interface OnegenOptions {
   windowMs?: number;
   /** Longest that a request waits for another's render, in milliseconds, up to 25000. Default 20000. */
   waitMs?: number;
+  /** Whether `fetch` and `unstable_cache` data is fetched by one isolate for all, who wait for it. Default true. */
+  collapseData?: boolean;
   /** Whether `onegen seed` put the build's pages among the Worker's assets. Default true. */
   seeds?: boolean;
 }

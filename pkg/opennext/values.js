@@ -11,19 +11,29 @@ const TAGS_HEADER = "x-next-cache-tags";
 const SEGMENT = "segment:";
 
 /**
- * @param {object} value a `CachedFile`, `CachedFetchValue` or `StoredComposableCacheEntry` of OpenNext
- * @param {string} cacheType "cache", "fetch" or "composable"
+ * @param {object} value a `CachedFile` of OpenNext
  * @param {string} key
  * @returns what `Host.store` takes
  */
-export function toStored(value, cacheType, key) {
-  const { parts, rest } = cacheType === "cache" ? splitFile(value) : splitData(value, cacheType);
+export function toStored(value, key) {
+  const { parts, rest } = splitFile(value);
   return {
-    shape: cacheType === "cache" ? value.type : cacheType,
+    shape: value.type,
     parts: [{ name: "rest", bytes: encoder.encode(JSON.stringify(rest)) }, ...parts],
-    tags: cacheType === "cache" ? tagsOf(value, key) : (value.tags ?? []),
+    tags: tagsOf(value, key),
     revalidate: lifetime(value.revalidate),
-    expire: cacheType === "composable" ? lifetime(value.expire) : undefined,
+  };
+}
+
+/** @param {object} value Next.js's `CachedFetchValue`: OpenNext tells no tags with it, but whenever it is read */
+export function toStoredData(value) {
+  const { body, ...data } = value.data ?? {};
+  const parts = typeof body === "string" ? [{ name: "data", bytes: encoder.encode(body) }] : [];
+  return {
+    shape: "fetch",
+    parts: [{ name: "rest", bytes: encoder.encode(JSON.stringify({ ...value, data })) }, ...parts],
+    tags: value.tags ?? [],
+    revalidate: lifetime(value.revalidate),
   };
 }
 
@@ -63,16 +73,6 @@ function splitFile(value) {
     for (const [path, text] of Object.entries(segmentData)) add(`${SEGMENT}${path}`, text);
   }
   return { parts, rest };
-}
-
-function splitData(value, cacheType) {
-  if (cacheType === "composable") {
-    const { value: text, ...rest } = value;
-    return { parts: [{ name: "value", bytes: encoder.encode(text) }], rest };
-  }
-  const { body, ...data } = value.data ?? {};
-  const parts = typeof body === "string" ? [{ name: "data", bytes: encoder.encode(body) }] : [];
-  return { parts, rest: { ...value, data } };
 }
 
 /** The bytes behind a base64 text, if it is exactly one: texts of textual types are never taken for base64. */

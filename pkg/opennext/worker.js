@@ -36,6 +36,7 @@ const OPTIONS = {
   memoryBytes: count("bytes", "16 MiB"),
   windowMs: count("milliseconds", "1000"),
   waitMs: count("milliseconds", "20000"),
+  collapseData: flag("true"),
   seeds: flag("true"),
 };
 
@@ -43,7 +44,7 @@ const OPTIONS = {
  * Wraps OpenNext's Worker: gives every request its context, and its response the right headers.
  *
  * @param {{ fetch: Function }} handler the default export of `.open-next/worker.js`
- * @param {object} [options] `app`, `memoryBytes`, `windowMs`, `waitMs`, `seeds`: see the README
+ * @param {object} [options] `app`, `memoryBytes`, `windowMs`, `waitMs`, `collapseData`, `seeds`: see the README
  */
 export function wrapWorker(handler, options = {}) {
   let cache;
@@ -62,7 +63,7 @@ export function wrapWorker(handler, options = {}) {
 /** Makes the isolate's cache. A mistake in the configuration is told in one sentence, and the app serves uncached. */
 function start(env, given) {
   try {
-    const { seeds = true, ...options } = checkedOptions(given, OPTIONS);
+    const { seeds = true, collapseData, ...options } = checkedOptions(given, OPTIONS);
     for (const [name, [method, advice]] of Object.entries(BINDINGS)) {
       // A service's stub claims to have every method, and `fetch`, which an object namespace has not.
       const isService = method === "idFromName" && typeof env[name]?.fetch === "function";
@@ -88,7 +89,7 @@ function start(env, given) {
       namespaceKey: engine.call("namespace_id_key"),
     });
     const host = new Host({ engine, stores });
-    const openNext = new OpenNextHost({ host, seeded: seeds && env.ASSETS !== undefined, previewId });
+    const openNext = new OpenNextHost({ host, seeded: seeds && env.ASSETS !== undefined, previewId, collapseData });
     // A request that waits for another's promise hangs when that one ends.
     openNext.useCache = new UseCache({ host, currentContext, sharesPromises: false, waitMs: options.waitMs, ledger: "tag ledger" });
     globalThis[HOST] = openNext;

@@ -4,6 +4,7 @@
  * The app calls, through its service binding PROBE,
  *   POST http://probe/render?path=P&id=ID     at the start of a render; the answer is JSON { delayMs?, fail?, outcome? }, to be obeyed
  *   POST http://probe/rendered?path=P&id=ID   at its end
+ *   GET  http://probe/read?path=P             what an app has for upstream: each is counted as a render; the answer is JSON { version }
  * and a person, or the demo's page, may call
  *   GET  http://probe/renders[?path=P]        JSON { path, count, running, renders } or a list of them
  *   POST http://probe/flaky?mode=fail|ok&path=P   makes the renders of P fail, or not
@@ -13,8 +14,10 @@
  *   `hold`: a render does not get on before `release` is called for its path. `outcome`: what it comes to, in the app's words.
  */
 
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const KEEP_ALIVE_MS = 3_600_000;
 
@@ -130,6 +133,8 @@ export class Probe {
         return json(await this.#begin(path, url.searchParams.get("id") ?? "", request.headers["x-isolate"]));
       case "POST /rendered":
         return json(this.#end(path, url.searchParams.get("id") ?? ""));
+      case "GET /read":
+        return json(await this.#read(path, request.headers["x-isolate"]));
       case "GET /renders":
         return json(path === null ? this.paths().map((name) => this.#summary(name)) : this.#summary(path));
       case "POST /flaky":
@@ -151,6 +156,14 @@ export class Probe {
     }
     const { delayMs, fail, outcome } = this.#behaviourOf(path);
     return { delayMs, fail, outcome };
+  }
+
+  async #read(path, isolate) {
+    const version = randomUUID();
+    const { delayMs } = await this.#begin(path, version, isolate);
+    if (delayMs) await sleep(delayMs);
+    this.#end(path, version);
+    return { version };
   }
 
   #behaviourOf(path) {

@@ -43,7 +43,7 @@ test("tags come from the header, and a page of the Pages Router carries the tag 
 });
 
 test("a page of the Pages Router carries the tag of its path from OpenNext's host too", () => {
-  const tags = (value) => openNext.toStored(value, "cache", "/route-cache/PAGES/77/$/old").tags;
+  const tags = (value) => openNext.toStored(value, "/route-cache/PAGES/77/$/old").tags;
   assert.deepEqual(tags({ type: "page", html: "<p>", json: {} }), ["_N_T_/old"]);
   assert.deepEqual(tags({ type: "redirect", props: {} }), ["_N_T_/old"]);
   assert.deepEqual(tags({ type: "app", html: "<p>", rsc: "", meta: { headers: { "x-next-cache-tags": "posts" } } }), ["posts"]);
@@ -72,7 +72,7 @@ test("OpenNext's host reads what `next start` stored", () => {
 
 test("`next start` reads what OpenNext's host stored", () => {
   const meta = { status: 200, headers: { "content-type": "image/png" } };
-  const read = (value) => throughStorage(openNext.toStored(value, "cache", KEY), fromStored);
+  const read = (value) => throughStorage(openNext.toStored(value, KEY), fromStored);
   const page = read({ type: "app", html: "<p>", rsc: "1:[]", meta: { status: 200, headers }, segmentData: { "/_tree": "tree" } });
   assert.deepEqual(page, { kind: "APP_PAGE", html: "<p>", rscData: Buffer.from("1:[]"), headers, postponed: undefined, status: 200, segmentData: new Map([["/_tree", Buffer.from("tree")]]) });
   assert.deepEqual(read({ type: "route", body: everyByte.toString("base64"), meta }).body, everyByte);
