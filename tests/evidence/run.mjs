@@ -1,6 +1,7 @@
 // `make evidence`: every scene; `--only a,b` plays those alone.
 import { runScenesAndExit } from "../harness/scenes.mjs";
 import { scenes as api } from "./api.mjs";
+import { scenes as chaos } from "./chaos.mjs";
 import { scenes as data } from "./data.mjs";
 import { scenes as deployments } from "./deployments.mjs";
 import { scenes as faults } from "./faults.mjs";
@@ -12,4 +13,4 @@ import { scenes as oneRegeneration } from "./one-regeneration.mjs";
 import { scenes as twoHosts } from "./two-hosts.mjs";
 import { scenes as useCache } from "./use-cache.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...data, ...ledger]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...data, ...chaos, ...ledger]);

@@ -1,5 +1,5 @@
-// Preloaded into a process of a fleet that is watched from inside: it counts what nobody handled, says how much heap is in use, and its
-// engine panics on demand.
+// Preloaded into a process of a fleet that is watched from inside: it counts what nobody handled, says how much heap is in use, and on
+// demand its engine panics, and its clock jumps.
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
@@ -25,7 +25,29 @@ process.on("uncaughtExceptionMonitor", (error, origin) => {
   if (origin === "uncaughtException") unhandled.push(`exception: ${error?.stack ?? error}`);
 });
 
+/** How far the clock is off, in milliseconds; timers and `performance` do not mind, as after a real jump. */
+let shiftMs = 0;
+
+const RealDate = Date;
+
+class ShiftedDate extends RealDate {
+  constructor(...given) {
+    super(...(given.length === 0 ? [ShiftedDate.now()] : given));
+  }
+
+  static now() {
+    return RealDate.now() + shiftMs;
+  }
+}
+
 const answers = {
+  /** Lets the clock jump, from where it is. */
+  shift(ms) {
+    shiftMs += ms;
+    globalThis.Date = ShiftedDate;
+    return shiftMs;
+  },
+
   /** What nobody handled so far. */
   unhandled: () => unhandled,
 
@@ -37,6 +59,9 @@ const answers = {
     }
     return process.memoryUsage().heapUsed;
   },
+
+  /** How many timers, sockets and the like are open. */
+  handles: () => process.getActiveResourcesInfo().length,
 
   /** Lets the `calls`-th call of the engine from now on panic; says whether there is an engine. */
   panic(calls) {
