@@ -51,7 +51,7 @@ export async function buildVariant(name) {
     await cp(path.join(workingApp, ".open-next/assets"), path.join(dir, "assets"), { recursive: true });
     await cp(path.join(workingApp, ".open-next/cache"), path.join(dir, "seeds"), { recursive: true });
     await writeJson(path.join(dir, "wrangler.json"), await wranglerConfig());
-    if (variant.image) await copyImage(workingApp, path.join(dir, "image"));
+    if (variant.image) await copyImage(workingApp, path.join(dir, "image"), variant.image);
     await writeJson(path.join(dir, "variant.json"), await describe(name, nextBuild, dir));
   });
   return JSON.parse(await readFile(path.join(dir, "variant.json"), "utf8"));

@@ -1,6 +1,6 @@
 // The Workers that the end-to-end tests compare: the example app with OpenNext's own cache (the control) and with
 // Onegen. A variant's `files` lie over the example's own; `onegen-interception` is the example as it stands. A variant with an
-// `image` also leaves what processes of `next start` are started from.
+// `image` also leaves what processes of `next start` are started from, with these files.
 
 import { fileURLToPath } from "node:url";
 import { filesOf } from "./stage.mjs";
@@ -34,6 +34,17 @@ export default wrapWorker(handler);
   }),
 };
 
+/** The ledger's window can be told to it. */
+const twoHosts = {
+  ...split,
+  "worker.js": `
+import handler from "./.open-next/worker.js";
+import { wrapWorker } from "onegen/opennext";
+
+export default wrapWorker(handler, { windowMs: Number(process.env.WINDOW_MS ?? 1000) });
+`,
+};
+
 export const variants = {
   opennext: { files: openNextFiles({ interception: false }), usesOnegen: false },
   "opennext-interception": { files: openNextFiles({ interception: true }), usesOnegen: false },
@@ -44,8 +55,8 @@ export const variants = {
   "opennext-use-cache": { files: openNextFiles({ interception: false }), usesOnegen: false, next: "use-cache" },
   "onegen-expire": { files: onegen, usesOnegen: true, next: "short-expire" },
   "onegen-expire-interception": { files: {}, usesOnegen: true, next: "short-expire" },
-  "two-hosts": { files: { ...onegen, ...split }, usesOnegen: true, next: "two-hosts", image: true },
-  "two-hosts-interception": { files: split, usesOnegen: true, next: "two-hosts" },
+  "two-hosts": { files: { ...onegen, ...twoHosts }, usesOnegen: true, next: "two-hosts", image: ["onegen.mjs"] },
+  "two-hosts-interception": { files: twoHosts, usesOnegen: true, next: "two-hosts" },
   "two-hosts-opennext": { files: openNextFiles({ interception: true }), usesOnegen: false, next: "two-hosts" },
 };
 

@@ -20,18 +20,28 @@ const image = { folder: fileURLToPath(new URL("image", built)), command: "start"
  * @property {"next start" | "OpenNext"} name
  */
 
-/** Both hosts over one Onegen Worker: it holds the Worker's objects, and answers the processes. */
-export async function startHosts({ variant, ...options }) {
+/**
+ * Both hosts over one Onegen Worker: it holds the Worker's objects, and answers the processes.
+ *
+ * @param {object} options of a world, and
+ * @param {string} options.variant
+ * @param {number} [options.windowMs] how old copies of the ledger may be
+ * @param {(bundle: object) => object} [options.changed] changes the Worker
+ * @param {object} [options.fleet] options of the fleet
+ */
+export async function startHosts({ variant, windowMs, changed = (bundle) => bundle, fleet, ...options }) {
+  const env = windowMs === undefined ? {} : { WINDOW_MS: String(windowMs) };
   const worker = await onegenWorker();
   const objects = { ...worker, bindings: { ...worker.bindings, ONEGEN_TOKENS: `app:rw:${TOKEN}` } };
-  const world = await startWorld({ bundle: await builtApp(variant), objects, isolates: 2, ...options });
-  return withFleet(world, { url: world.objectsWorkerUrl(), token: TOKEN });
+  const app = changed(await builtApp(variant));
+  const world = await startWorld({ bundle: { ...app, bindings: { ...app.bindings, ...env } }, objects, isolates: 2, ...options });
+  return withFleet(world, { url: world.objectsWorkerUrl(), token: TOKEN, ...fleet, env: { ...env, ...fleet?.env } });
 }
 
 /** Both with what they bring along. */
-export async function startOwnCaches(options) {
-  const world = await startWorld({ bundle: await builtApp("two-hosts-opennext"), isolates: 2, ...options });
-  return withFleet(world, { env: { OWN_CACHE: "1" } });
+export async function startOwnCaches({ changed = (bundle) => bundle, fleet, ...options } = {}) {
+  const world = await startWorld({ bundle: changed(await builtApp("two-hosts-opennext")), isolates: 2, ...options });
+  return withFleet(world, { ...fleet, env: { OWN_CACHE: "1", ...fleet?.env } });
 }
 
 async function withFleet(world, options) {
@@ -59,9 +69,24 @@ class Hosts {
     [this.process, this.otherProcess, this.isolate, this.otherIsolate] = this.places;
   }
 
+  /** The controls of the objects, where the world was asked for them. */
+  get objects() {
+    return this.#world.objects;
+  }
+
+  /** Where the Onegen Worker answers. */
+  get url() {
+    return this.#world.objectsWorkerUrl();
+  }
+
+  /** What either logged. */
+  logged(pattern) {
+    return [this.#fleet, this.#world].flatMap((host) => host.logged(pattern));
+  }
+
   /** The warnings of Onegen on either. */
   get complaints() {
-    return [this.#fleet, this.#world].flatMap((host) => host.logged("onegen:")).map(({ text }) => text);
+    return this.logged("onegen:").map(({ text }) => text);
   }
 
   /** Where the Pages Router's client asks for a page's data. */
