@@ -1,32 +1,35 @@
 // Builds the example app into Workers that miniflare can load: `node tests/e2e/build.mjs [variant…]`.
 //
-// tests/.build/source/     a copy of the example app and of pkg/, laid out as in the repository: builds happen here
+// tests/.build/source*/    a copy of the example app and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
 // tests/.build/next/       the Next.js builds, which several variants share
 // tests/.build/<variant>/  the Worker: bundle/, assets/, seeds/, its wrangler.json, and variant.json, which says what is what;
 //                          for some also image/, what `next start` is started from
 
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { copyBuild, copyImage, copyTree, hash, hashTree, layFiles, listFiles, run, stage } from "./stage.mjs";
+import { copyBuild, copyImage, copyTree, filesOf, hash, hashTree, layFiles, listFiles, run, stage } from "./stage.mjs";
 import { nextBuilds, variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const app = path.join(repository, "examples/next-app");
 const pkg = path.join(repository, "pkg");
 const output = path.join(repository, "tests/.build");
-const source = path.join(output, "source");
-const workingApp = path.join(source, "examples/next-app");
-const workingPkg = path.join(source, "pkg");
 
-const toolEnvironment = {
-  // The tools need a newer Node than the system may have; the app brings it as a package.
-  PATH: `${path.join(workingApp, "node_modules/.bin")}${path.delimiter}${process.env.PATH}`,
-  NEXT_TELEMETRY_DISABLED: "1",
-  WRANGLER_SEND_METRICS: "false",
-};
+/** Where builds with a version of Next.js happen: `version` is a folder of `versions/`, undefined stands for the app's own. */
+function sourceOf(version) {
+  const folder = path.join(output, version === undefined ? "source" : `source-${version}`);
+  const workingApp = path.join(folder, "examples/next-app");
+  const toolEnvironment = {
+    // The tools need a newer Node than the system may have; the app brings it as a package.
+    PATH: `${path.join(workingApp, "node_modules/.bin")}${path.delimiter}${process.env.PATH}`,
+    NEXT_TELEMETRY_DISABLED: "1",
+    WRANGLER_SEND_METRICS: "false",
+  };
+  const versionFolder = version && fileURLToPath(new URL(`versions/${version}`, import.meta.url));
+  return { version, workingApp, workingPkg: path.join(folder, "pkg"), toolEnvironment, versionFolder };
+}
 
 // `next build` does not read these.
 const hostFiles = new Set(["open-next.config.ts", "worker.js", "wrangler.jsonc", ".gitignore"]);
@@ -38,34 +41,39 @@ export async function buildVariant(name) {
   const nextBuild = variant.next ?? "default";
   const dir = path.join(output, name);
 
-  await copySources();
-  await layFiles(workingApp, nextBuilds[nextBuild].files ?? {});
-  const installed = await install();
-  const built = await buildNext(nextBuild, installed);
+  const source = await copySources(nextBuilds[nextBuild]);
+  const { workingApp } = source;
+  const installed = await install(source);
+  const built = await buildNext(source, nextBuild, installed);
   const thisFile = await readFile(fileURLToPath(import.meta.url), "utf8");
-  const compiled = await compile(name, variant, nextBuild, hash(built, thisFile));
+  const compiled = await compile(source, name, variant, nextBuild, hash(built, thisFile));
   const inputs = hash(compiled, await hashTree(app), variant.usesOnegen && (await hashTree(pkg)));
   await stage(`variant ${name}`, dir, inputs, async () => {
     await layFiles(workingApp, variant.files);
-    await bundle(name, nextBuild, dir);
+    await bundle(source, name, nextBuild, dir);
     await cp(path.join(workingApp, ".open-next/assets"), path.join(dir, "assets"), { recursive: true });
     await cp(path.join(workingApp, ".open-next/cache"), path.join(dir, "seeds"), { recursive: true });
-    await writeJson(path.join(dir, "wrangler.json"), await wranglerConfig());
+    await writeJson(path.join(dir, "wrangler.json"), await wranglerConfig(source));
     if (variant.image) await copyImage(workingApp, path.join(dir, "image"), variant.image);
     await writeJson(path.join(dir, "variant.json"), await describe(name, nextBuild, dir));
   });
   return JSON.parse(await readFile(path.join(dir, "variant.json"), "utf8"));
 }
 
-async function copySources() {
-  await copyTree(app, workingApp);
-  if (existsSync(pkg)) await copyTree(pkg, workingPkg);
+/** The app's files, then those of the version of Next.js, then those of the build. */
+async function copySources({ version, files = {} }) {
+  const source = sourceOf(version);
+  await copyTree(app, source.workingApp);
+  await copyTree(pkg, source.workingPkg);
+  if (source.versionFolder) await layFiles(source.workingApp, await filesOf(source.versionFolder));
+  await layFiles(source.workingApp, files);
+  return source;
 }
 
-async function install() {
+async function install({ workingApp, version = "" }) {
   const isManifest = (file) => /^package(-lock)?\.json$/.test(file);
-  const inputs = hash(await hashTree(app, isManifest), existsSync(pkg) && (await hashTree(pkg, isManifest)));
-  await stage("npm ci", path.join(workingApp, "node_modules"), inputs, () => run(workingApp, {}, "npm", "ci"));
+  const inputs = hash(await hashTree(workingApp, isManifest), await hashTree(pkg, isManifest));
+  await stage(`npm ci ${version}`, path.join(workingApp, "node_modules"), inputs, () => run(workingApp, {}, "npm", "ci"));
   // npm makes a link of the package, and Turbopack refuses a cacheHandler outside of the app.
   const installed = path.join(workingApp, "node_modules/onegen");
   await rm(installed, { recursive: true, force: true });
@@ -73,7 +81,7 @@ async function install() {
   return inputs;
 }
 
-async function buildNext(name, installed) {
+async function buildNext({ workingApp, toolEnvironment }, name, installed) {
   const dir = path.join(output, "next", name);
   const { env = {}, files = {} } = nextBuilds[name];
   const inputs = hash(installed, env, files, await hashTree(app, (file) => !hostFiles.has(file)));
@@ -89,13 +97,14 @@ async function buildNext(name, installed) {
 }
 
 /** What OpenNext makes of the build: of Onegen it compiles in the configuration's side only. */
-async function compile(name, variant, nextBuild, built) {
+async function compile(source, name, variant, nextBuild, built) {
+  const { workingApp, toolEnvironment } = source;
   const dir = path.join(output, "open-next", name);
   const config = variant.usesOnegen && (await readFile(path.join(pkg, "opennext/config.js"), "utf8"));
   const inputs = hash(built, variant, config, await hashTree(app));
   await stage(`opennext build ${name}`, dir, inputs, async () => {
     await layFiles(workingApp, variant.files);
-    await takeNext(nextBuild);
+    await takeNext(source, nextBuild);
     await rm(path.join(workingApp, ".open-next"), { recursive: true, force: true });
     await run(workingApp, toolEnvironment, "opennextjs-cloudflare", "build", "--skipNextBuild");
     await copyBuild(path.join(workingApp, ".open-next"), dir);
@@ -104,22 +113,23 @@ async function compile(name, variant, nextBuild, built) {
 }
 
 /** What `wrangler deploy` would upload. The configuration's build command puts the seeds among the assets. */
-async function bundle(name, nextBuild, dir) {
+async function bundle(source, name, nextBuild, dir) {
+  const { workingApp, toolEnvironment } = source;
   const openNext = path.join(workingApp, ".open-next");
-  await takeNext(nextBuild);
+  await takeNext(source, nextBuild);
   await rm(openNext, { recursive: true, force: true });
   await copyBuild(path.join(output, "open-next", name), openNext);
   await run(workingApp, toolEnvironment, "wrangler", "deploy", "--dry-run", "--outdir", path.join(dir, "bundle"));
 }
 
-async function takeNext(nextBuild) {
+async function takeNext({ workingApp }, nextBuild) {
   const dotNext = path.join(workingApp, ".next");
   await rm(dotNext, { recursive: true, force: true });
   await copyBuild(path.join(output, "next", nextBuild), dotNext);
 }
 
 /** The wrangler file of the finished Worker. */
-async function wranglerConfig() {
+async function wranglerConfig({ workingApp }) {
   const text = await readFile(path.join(workingApp, "wrangler.jsonc"), "utf8");
   const config = JSON.parse(text.replace(/^\s*\/\/.*$/gm, ""));
   const { build, ...rest } = config;

@@ -55,14 +55,20 @@ export const variants = {
   "opennext-use-cache": { files: openNextFiles({ interception: false }), usesOnegen: false, next: "use-cache" },
   "onegen-expire": { files: onegen, usesOnegen: true, next: "short-expire" },
   "onegen-expire-interception": { files: {}, usesOnegen: true, next: "short-expire" },
+  "onegen-15.5": { files: onegen, usesOnegen: true, next: "15.5" },
+  "opennext-15.5": { files: openNextFiles({ interception: false }), usesOnegen: false, next: "15.5" },
   "two-hosts": { files: { ...onegen, ...twoHosts }, usesOnegen: true, next: "two-hosts", image: ["onegen.mjs"] },
   "two-hosts-interception": { files: twoHosts, usesOnegen: true, next: "two-hosts" },
   "two-hosts-opennext": { files: openNextFiles({ interception: true }), usesOnegen: false, next: "two-hosts" },
 };
 
-/** The Next.js builds behind the variants: environment variables for `next build`, and files that lie over the example's own. */
+/**
+ * The Next.js builds behind the variants: environment variables for `next build`, files that lie over the example's own, and which
+ * version, if it is another than the example's: a folder of `versions/`.
+ */
 export const nextBuilds = {
   default: {},
+  "15.5": { version: "15.5" },
   "short-expire": { env: { EXPIRE_TIME: "8" } },
   "two-hosts": { files: await filesOf(fileURLToPath(new URL("../two-hosts/app", import.meta.url))) },
   "use-cache": {

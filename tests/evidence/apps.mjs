@@ -11,6 +11,9 @@ export function builtApp(variant, overrides = {}) {
 /** With OpenNext's cache interception off and on: every scene is held to its worst. */
 export const bothWays = ["onegen", "onegen-interception"];
 
+/** And on the oldest version of Next.js. */
+export const everyWay = [...bothWays, "onegen-15.5"];
+
 /** Which render a page came from. */
 export const renderOf = ({ text }) => /data-render-id="([^"]+)"/.exec(text)?.[1];
 

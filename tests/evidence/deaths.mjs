@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { scene } from "../harness/scenes.mjs";
-import { bothWays, builtApp, generationOf, inWorld, renderOf, sleep, worstOf } from "./apps.mjs";
+import { builtApp, everyWay, generationOf, inWorld, renderOf, sleep, worstOf } from "./apps.mjs";
 import { everyIsolate, inProcesses, keptInKv, onegenWorker, toldBy, until } from "./outage-tools.mjs";
 
 /** The first lease of a route that nobody has rendered yet: the crate's `policy` module. */
@@ -152,7 +152,7 @@ export const scenes = [
   scene("leader_death_renders", {
     required: "1: who takes over; all answered 200 within the rest of the lease and one render",
     holds: (takeovers) => takeovers === 1,
-    run: (context) => worstOf(bothWays, async (variant) => inProcesses(context, await withOnegen(variant), (world) => takeoversAfterDeath(world, isr))),
+    run: (context) => worstOf(everyWay, async (variant) => inProcesses(context, await withOnegen(variant), (world) => takeoversAfterDeath(world, isr))),
     controlName: "leases that never end",
     control: async (context) => {
       const options = await withOnegen("onegen", { limits: NEVER_ENDING_LEASE });
@@ -163,7 +163,7 @@ export const scenes = [
   scene("coordinator_restart_renders", {
     required: "<= 1 extra render; all 200, generations still increase",
     holds: (extra) => extra <= 1,
-    run: (context) => worstOf(bothWays, async (variant) => inProcesses(context, await withOnegen(variant), rendersAfterRestart)),
+    run: (context) => worstOf(everyWay, async (variant) => inProcesses(context, await withOnegen(variant), rendersAfterRestart)),
     controlName: "OpenNext's own cache",
     control: async (context) => inProcesses(context, await withOpenNext(), async (world) => (await coordinatorRestarts(world, "/isr/coordinator-restarts")).extra),
     limitMs: 300_000,
@@ -172,7 +172,7 @@ export const scenes = [
     required: "0: KV and all readers keep the newer",
     holds: (accepted) => accepted === 0,
     run: (context) =>
-      worstOf(bothWays, async (variant) => {
+      worstOf(everyWay, async (variant) => {
         const options = await withOnegen(variant, { limits: SHORT_LEASE, kv: "bridge", wrapObjects: true });
         return inWorld(context, options, lateAccepted);
       }),

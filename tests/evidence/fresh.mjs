@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { seedAssets } from "../../pkg/seed.js";
 import { scene } from "../harness/scenes.mjs";
-import { bothWays, builtApp, inWorld, isHit, isStale, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
+import { builtApp, everyWay, inWorld, isHit, isStale, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
 import { roundRobin } from "./round-robin.mjs";
 import { grantingEverybody } from "./switched-off.mjs";
 
@@ -46,7 +46,7 @@ const coldIsolateRenders = scene("cold_isolate_renders", {
   holds: (more) => more === 0,
   limitMs: 240_000,
   run: (context) =>
-    worstOf(bothWays, async (variant) => {
+    worstOf(everyWay, async (variant) => {
       const { more, visits } = await coldIsolates(context, variant);
       mustBeFreshHits(visits);
       return more;
@@ -77,7 +77,7 @@ const restartRenders = scene("restart_renders", {
   holds: (more) => more === 0,
   limitMs: 240_000,
   run: (context) =>
-    worstOf(bothWays, async (variant) => {
+    worstOf(everyWay, async (variant) => {
       const { more, before, after } = await restarted(context, variant);
       mustBeFreshHits([after]);
       if (after.text !== before.text) throw new Error("after the restart the page is another one");
@@ -102,7 +102,7 @@ async function described(variant) {
 /** The address of each pre-rendered page; the error pages have none. */
 function addressesOf({ seeds }) {
   return seeds
-    .filter(({ type, key }) => type === "cache" && !/\/_(global-error|not-found)$/.test(key))
+    .filter(({ type, key }) => type === "cache" && !/\/(_global-error|_not-found|404|500)$/.test(key))
     .map(({ key }) => key.slice(key.indexOf("/$/") + 2).replace(/^\/index$/, "/"));
 }
 
@@ -200,7 +200,7 @@ const seededFirstVisit = scene("seeded_first_visit", {
   holds: (wrong) => wrong === 0,
   limitMs: 360_000,
   run: (context) =>
-    worstOf(bothWays, async (variant) => {
+    worstOf(everyWay, async (variant) => {
       const { wrong, firsts } = await seededAssets(context, variant);
       mustBeFreshHits(firsts);
       return wrong;
@@ -219,7 +219,7 @@ const roundRobinGenerations = scene("round_robin_generations", {
   holds: (backwards) => backwards === 0,
   limitMs: 240_000,
   run: (context) =>
-    worstOf(bothWays, async (variant) => inWorld(context, { bundle: await builtApp(variant), selfReference: elsewhere }, roundRobin)),
+    worstOf(everyWay, async (variant) => inWorld(context, { bundle: await builtApp(variant), selfReference: elsewhere }, roundRobin)),
   controlName: "a coordinator that grants everybody",
   control: async (context) => inWorld(context, { bundle: await grantingEverybody("onegen"), selfReference: elsewhere }, roundRobin),
 });

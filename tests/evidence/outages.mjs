@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { scene } from "../harness/scenes.mjs";
-import { bothWays, builtApp, generationOf, inWorld, isHit, isStale, renderOf, sleep, worstOf } from "./apps.mjs";
+import { builtApp, everyWay, generationOf, inWorld, isHit, isStale, renderOf, sleep, worstOf } from "./apps.mjs";
 import { everyIsolate, keptInKv, onegenWorker, toldBy, until } from "./outage-tools.mjs";
 
 const ISOLATES = [0, 1, 2, 3];
@@ -210,7 +210,7 @@ const sourceOf = ({ headers }) => /generation=\d+ ([a-z]+)/.exec(headers.get("ca
 const withApp = async (variant, options) => ({ bundle: await builtApp(variant), ...options });
 
 /** The worst over both ways, each in a world of its own. */
-const worstWorld = (context, options, measure) => worstOf(bothWays, async (variant) => inWorld(context, await withApp(variant, options), measure));
+const worstWorld = (context, options, measure) => worstOf(everyWay, async (variant) => inWorld(context, await withApp(variant, options), measure));
 
 export const scenes = [
   scene("lagging_kv_renders", {

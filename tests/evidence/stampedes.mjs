@@ -1,6 +1,6 @@
 // Scenes in which many ask for the same page at once, on several isolates: one of them renders.
 import { scene } from "../harness/scenes.mjs";
-import { bothWays, builtApp, inWorld, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
+import { bothWays, builtApp, everyWay, inWorld, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
 import { grantingEverybody } from "./switched-off.mjs";
 
 const ISOLATES = [0, 1, 2, 3];
@@ -45,7 +45,7 @@ const coldStampedeRenders = scene("cold_stampede_renders", {
   required: "1 render, 1 version, all 200",
   holds: (renders) => renders === 1,
   limitMs: 240_000,
-  run: (context) => worstOf(bothWays, async (variant) => inWorld(context, { bundle: await builtApp(variant) }, coldStampede)),
+  run: (context) => worstOf(everyWay, async (variant) => inWorld(context, { bundle: await builtApp(variant) }, coldStampede)),
   controlName: "OpenNext's own cache",
   control: async (context) => inWorld(context, { bundle: await builtApp("opennext") }, coldStampede),
 });
@@ -84,7 +84,7 @@ const staleStampedeRenders = scene("stale_stampede_renders", {
   holds: (renders) => renders === 1,
   limitMs: 240_000,
   run: (context) =>
-    worstOf(bothWays, async (variant) => inWorld(context, { bundle: await builtApp(variant), selfReference: elsewhere }, staleStampede)),
+    worstOf(everyWay, async (variant) => inWorld(context, { bundle: await builtApp(variant), selfReference: elsewhere }, staleStampede)),
   // OpenNext's own cache does this one well.
   controlName: "a coordinator that grants everybody",
   control: async (context) => inWorld(context, { bundle: await grantingEverybody("onegen"), selfReference: elsewhere }, staleStampede),
@@ -123,7 +123,7 @@ async function stampedeOnGone(world, path, first) {
 
 const gone = [
   { variants: ["onegen-expire", "onegen-expire-interception"], stampede: pastExpire },
-  { variants: ["onegen", "onegen-interception"], stampede: justPurged },
+  { variants: everyWay, stampede: justPurged },
 ];
 
 const expiredStampedeRenders = scene("expired_stampede_renders", {
@@ -184,6 +184,7 @@ const representationsRenders = scene("representations_renders", {
   required: "1 render",
   holds: (renders) => renders === 1,
   limitMs: 240_000,
+  // 15.5 has no segments to prefetch.
   run: (context) => worstOf(bothWays, async (variant) => inWorld(context, { bundle: await builtApp(variant) }, everyRepresentation)),
   controlName: "a coordinator that grants everybody",
   control: async (context) => inWorld(context, { bundle: await grantingEverybody("onegen") }, everyRepresentation),

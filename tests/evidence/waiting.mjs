@@ -1,6 +1,6 @@
 // Scenes about who must not wait: nobody for a render that will not be stored, or for a lease that nobody uses.
 import { scene } from "../harness/scenes.mjs";
-import { bothWays, builtApp, inWorld, mustBe200, sleep, worstOf } from "./apps.mjs";
+import { bothWays, builtApp, everyWay, inWorld, mustBe200, sleep, worstOf } from "./apps.mjs";
 import { replaced, withLimits } from "./switched-off.mjs";
 
 /** The machine may be slow; nothing here depends on how fast it is. */
@@ -80,7 +80,7 @@ const uncacheableWaiters = scene("uncacheable_waiters", {
   limitMs: 480_000,
   run: async (context) => {
     const counts = [];
-    for (const variant of bothWays) counts.push(...(await waitersOfEach(context, await builtApp(variant))));
+    for (const variant of everyWay) counts.push(...(await waitersOfEach(context, await builtApp(variant))));
     return Math.min(...counts);
   },
   controlName: "no hit-for-miss",
@@ -153,6 +153,7 @@ const prefetchStrandsNoLease = scene("prefetch_strands_no_lease", {
   holds: (stranded) => stranded === 0,
   limitMs: 240_000,
   run: (context) =>
+    // 15.5 has no segments to prefetch.
     worstOf(bothWays, async (variant) => inWorld(context, { bundle: withLimits(await builtApp(variant), LONG_LEASES) }, prefetchThenVisit)),
   controlName: "prefetches that take leases",
   control: async (context) => {
