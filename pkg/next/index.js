@@ -1,6 +1,5 @@
 // `cacheHandler` in next.config: processes of `next start` share the cache of an Onegen Worker.
-import { moduleOfNext } from "./build.js";
-import { giveOptions, isPrivate, processCache } from "./process.js";
+import { giveOptions, isPrivate, nextItself, processCache } from "#process";
 
 /**
  * A class for `cacheHandler`.
@@ -36,10 +35,4 @@ function handlerClass() {
 
     resetRequestCache() {}
   };
-}
-
-/** What Next.js would have used without a handler: of fetched data, builds and `next dev` keep what they always keep. */
-function nextItself(context) {
-  const { default: FileSystemCache } = moduleOfNext(context.serverDistDir, "file-system-cache.js") ?? {};
-  return FileSystemCache ? new FileSystemCache(context) : null;
 }

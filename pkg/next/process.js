@@ -7,7 +7,7 @@ import { Https } from "../https.js";
 import { checkedOptions, count, flag, text } from "../options.js";
 import { pathOf } from "../paths.js";
 import { UseCache } from "../use-cache/cache.js";
-import { Build } from "./build.js";
+import { Build, moduleOfNext } from "./build.js";
 import { LEDGER, NextHost } from "./host.js";
 import { Requests } from "./requests.js";
 
@@ -52,6 +52,12 @@ export function processCache(serverDistDir) {
     }
   }
   return globalThis[CACHE];
+}
+
+/** What Next.js would have used without a handler: of fetched data, builds and `next dev` keep what they always keep. */
+export function nextItself(context) {
+  const { default: FileSystemCache } = moduleOfNext(context.serverDistDir, "file-system-cache.js") ?? {};
+  return FileSystemCache ? new FileSystemCache(context) : null;
 }
 
 function start(given, serverDistDir) {

@@ -1,5 +1,5 @@
 // `cacheHandlers` in next.config: processes of `next start` share what `use cache` keeps, as they share pages.
-import { giveOptions, isPrivate, processCache } from "../next/process.js";
+import { giveOptions, isPrivate, processCache } from "#process";
 import { handlerOver } from "./handler.js";
 import { LocalUseCache } from "./local.js";
 

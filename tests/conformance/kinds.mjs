@@ -25,7 +25,10 @@ export const kinds = {
   "a redirect": { kind: "PAGES", value: { kind: "REDIRECT", props: { pageProps: { __N_REDIRECT: "/new", __N_REDIRECT_STATUS: 308 } } } },
 };
 
-/** Fetched data goes by other calls. */
+/** Images go by other calls, from 16.2 on. */
+export const image = { kind: "IMAGE", etag: "e", upstreamEtag: "u", buffer: everyByte, extension: "webp", revalidate: 60 };
+
+/** Fetched data goes by others again. */
 export const data = {
   "a fetched response": { kind: "FETCH", data: { headers: { "content-type": "image/png" }, body: everyByte.toString("base64"), status: 200, url: "https://example.com/a" }, revalidate: 60 },
   "an unstable_cache value": { kind: "FETCH", data: { headers: {}, body: JSON.stringify({ a: ["🐎"] }), status: 200, url: "" }, revalidate: 31_536_000 },

@@ -47,6 +47,8 @@ function incrementalCache(requestHeaders = {}) {
   });
 }
 
+const imageHandler = () => new Handler({ dev: false, serverDistDir, revalidatedTags: [], _requestHeaders: {} });
+
 /** One for each kind of route, as each route's module has. */
 const responseCache = isOwned ? new ResponseCache({ minimalMode: false, route: routeOf("APP_ROUTE") }) : new ResponseCache(false);
 
@@ -89,6 +91,10 @@ const answers = {
     // Whether it was written into.
     return value;
   },
+
+  /** Next.js asks a handler about images without its `IncrementalCache`'s `get` (its `server/image-optimizer.js`). */
+  setImage: ({ key, value, cacheControl }) => imageHandler().set(key, value, { kind: "IMAGE", cacheControl }),
+  getImage: async ({ key }) => (await imageHandler().get(key, { kind: "IMAGE", isFallback: false }))?.value,
 
   /** The same twice, with something written into what was got first. */
   async getAndSpoil({ key, kind }) {

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { data, kinds } from "./kinds.mjs";
+import { data, image, kinds } from "./kinds.mjs";
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** An isolate's copy of the ledger may be so old. */
@@ -114,6 +114,12 @@ export const checks = {
       },
     ]),
   ),
+
+  async "an image comes back as it was stored, in another process"({ a, b, key, version }) {
+    if (version === "15.5") return;
+    await a.ask("setImage", { key, value: image, cacheControl: { revalidate: 60, expire: undefined } });
+    assert.deepStrictEqual(plain(await b.ask("getImage", { key })), plain(image));
+  },
 
   // ---------------------------------------------------------------- tags of responses
 

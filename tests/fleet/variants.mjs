@@ -66,6 +66,9 @@ const prerendered = await filesOf(fileURLToPath(new URL("prerendered", import.me
 
 const onOtherVersions = (name, variantOf) => Object.fromEntries(otherVersions.map((version) => [`${name}-${version}`, variantOf(version)]));
 
+/** Routes in the edge runtime, into which Next.js compiles the handler. */
+const edge = await filesOf(fileURLToPath(new URL("edge", import.meta.url)));
+
 /** A handler as one would write it first: what controls run. */
 const naive = {
   "naive-handler.mjs": readFileSync(new URL("naive-handler.mjs", import.meta.url), "utf8"),
@@ -141,6 +144,8 @@ export const variants = {
   },
   "onegen-cache-components": { files: cacheComponents },
   "next-use-cache": { files: { ...useCacheFiles, "next.config.mjs": useCacheOfNext } },
+  "onegen-edge": { files: edge },
+  "onegen-edge-webpack": { files: { "app/edge/page.jsx": edge["app/edge/page.jsx"] }, args: ["--webpack"] },
   "onegen-expire": shortExpire(),
   ...onOtherVersions("onegen-expire", shortExpire),
   "next-expire": { files: { "next.config.mjs": `export default { turbopack: { root: import.meta.dirname }, ${expireTime} };\n` } },
