@@ -39,7 +39,7 @@ pub struct LedgerCopy {
     position: Position,
     floor: u64,
     asked_at: Option<Millis>,
-    retry_at: Millis,
+    postponed_at: Option<Millis>,
     /// What the ledger last said of how long to wait before the next question.
     dictated: Span,
     marks: Marks,
@@ -74,12 +74,14 @@ impl LedgerCopy {
     /// Whether the ledger should be asked before judging: the copy is too old, and the ledger has not just failed to answer.
     #[must_use]
     pub fn is_due(&self, own_window: Span, now: Millis) -> bool {
-        !self.is_within(own_window, now) && now >= self.retry_at
+        // A clock that was set back must not put off the next question for as long.
+        let postponed = self.postponed_at.is_some_and(|at| now >= at && now.since(at) < RETRY);
+        !self.is_within(own_window, now) && !postponed
     }
 
     /// The ledger did not answer: until the next attempt the copy is used as it is.
     pub fn postpone(&mut self, now: Millis) {
-        self.retry_at = now.after(RETRY);
+        self.postponed_at = Some(now);
     }
 
     /// Merges an answer to a question sent at `asked_at`.
@@ -107,7 +109,7 @@ impl LedgerCopy {
             self.asked_at = Some(asked_at);
             self.dictated = since.window_ms;
         }
-        self.retry_at = Millis(0);
+        self.postponed_at = None;
     }
 
     /// Where there is no room, the older half of all invalidations is forgotten, or this one is.
@@ -253,6 +255,15 @@ mod tests {
         assert!(!copy.is_within(Span(1000), Millis(200).after(WINDOW_LIMIT)));
         copy.merge(dictating(Span::ZERO), Millis(300));
         assert!(!copy.is_within(Span(1000), Millis(1300)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_puts_off_no_question() {
+        let mut copy = LedgerCopy::default();
+        copy.merge(since(0, 0, &[]), Millis(10_000));
+        copy.postpone(Millis(20_000));
+        assert!(!copy.is_due(Span(1000), Millis(20_500)) && copy.is_due(Span(1000), Millis(21_000)));
+        assert!(copy.is_due(Span(1000), Millis(5000)), "neither by the copy's age nor by the last attempt");
     }
 
     #[test]

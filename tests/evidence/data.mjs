@@ -1,7 +1,7 @@
 // Scenes of the data cache, on both hosts at once: what is fetched is fetched by one for all.
 import { scene } from "../harness/scenes.mjs";
-import { startHosts, startOwnCaches } from "../two-hosts/hosts.mjs";
 import { mustBe200, sleep } from "./apps.mjs";
+import { OWN_CACHES, withOnegen, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS } from "./fleet-tools.mjs";
 import { toldBy } from "./outage-tools.mjs";
 
@@ -44,23 +44,15 @@ async function stale(hosts) {
   return renders.length - before;
 }
 
-async function onHosts({ use }, starting, measure) {
-  const hosts = await use(starting);
-  const measured = await measure(hosts);
-  if (hosts.complaints.length > 0) throw new Error(`it complained: ${hosts.complaints.join(" | ")}`);
-  await hosts.stop();
-  return measured;
-}
-
 const measured = async (hosts) => [await missing(hosts), await stale(hosts)];
 
 const dataCacheRenders = scene("data_cache_renders", {
   required: "1 upstream request for a missing and for a stale `fetch` entry, of 25 visitors of each of two processes and two isolates",
   holds: (fetches) => fetches === 1,
   limitMs: 180_000,
-  run: (context) => onHosts(context, startHosts({ variant: "two-hosts" }), async (hosts) => Math.max(...(await measured(hosts)))),
-  controlName: "Next.js's and OpenNext's own caches",
-  control: (context) => onHosts(context, startOwnCaches(), async (hosts) => Math.min(...(await measured(hosts)))),
+  run: (context) => withOnegen(context, async (hosts) => Math.max(...(await measured(hosts)))),
+  controlName: OWN_CACHES,
+  control: (context) => withOwnCaches(context, async (hosts) => Math.min(...(await measured(hosts)))),
 });
 
 export const scenes = [dataCacheRenders];

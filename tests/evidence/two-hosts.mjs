@@ -1,37 +1,15 @@
 // Scenes of one build of one app on two hosts at once: processes of `next start` and isolates of OpenNext's Worker.
 import { scene } from "../harness/scenes.mjs";
-import { bothWays, startHosts, startOwnCaches } from "../two-hosts/hosts.mjs";
 import { failures as pagesRouterFailures } from "../two-hosts/pages-router.mjs";
 import { everyResponse, faultsOf, variesOf } from "../two-hosts/proxy-headers.mjs";
-import { mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
+import { mustBe200, renderOf, sleep } from "./apps.mjs";
+import { OWN_CACHES, withOnegenBothWays, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS, versionsOf } from "./fleet-tools.mjs";
 import { toldBy } from "./outage-tools.mjs";
 
-const OWN_CACHES = "Next.js's and OpenNext's own caches";
 const LIMIT_MS = 60_000;
 const RENDER_MS = 400;
 const EACH = 5;
-
-/** What `measure` makes of both hosts, which are stopped when it is back. */
-async function onHosts({ use }, starting, measure) {
-  const hosts = await use(starting);
-  const measured = await measure(hosts);
-  await hosts.stop();
-  return measured;
-}
-
-/** The worst that `measure` makes of both with Onegen, which may not complain. */
-function withOnegen(context, measure) {
-  return worstOf(bothWays, (variant) =>
-    onHosts(context, startHosts({ variant }), async (hosts) => {
-      const measured = await measure(hosts);
-      if (hosts.complaints.length > 0) throw new Error(`it complained: ${hosts.complaints.join(" | ")}`);
-      return measured;
-    }),
-  );
-}
-
-const withOwnCaches = (context, measure) => onHosts(context, startOwnCaches(), measure);
 
 // ---------------------------------------------------------------- fleet_and_edge_renders
 
@@ -125,7 +103,7 @@ const fleetAndEdgeRenders = scene("fleet_and_edge_renders", {
   holds: (renders) => renders === 1,
   limitMs: 180_000,
   run: (context) =>
-    withOnegen(context, async (hosts) => {
+    withOnegenBothWays(context, async (hosts) => {
       const events = await everyEvent(hosts);
       const tooMany = Object.entries(events).filter(([, { worst }]) => worst > 1);
       for (const [name, { worst }] of tooMany) console.error(`fleet_and_edge_renders: ${worst} of ${name}`);
@@ -148,7 +126,7 @@ const pagesRouterFailed = scene("pages_router_failed", {
   holds: (failed) => failed === 0,
   limitMs: 240_000,
   run: (context) =>
-    withOnegen(context, async (hosts) => {
+    withOnegenBothWays(context, async (hosts) => {
       const failed = await pagesRouterFailures(hosts);
       for (const what of failed) console.error(`pages_router_failed: ${what}`);
       return failed.length;
@@ -173,7 +151,7 @@ const proxyHeadersWrong = scene("proxy_headers_wrong", {
   limitMs: 240_000,
   run: async (context) => {
     const { varies } = await withoutOnegen(context);
-    return withOnegen(context, async (hosts) => {
+    return withOnegenBothWays(context, async (hosts) => {
       const faults = faultsOf(hosts, await everyResponse(hosts), varies);
       for (const { text } of faults) console.error(`proxy_headers_wrong: ${text}`);
       return faults.length;

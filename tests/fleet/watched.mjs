@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
+import { shiftClock } from "./clock.mjs";
 
 /** The same engine with a panic on demand (`make .build/panicking/engine_bg.wasm`), behind the package's own glue. */
 const PANICKING = fileURLToPath(new URL("../../.build/panicking/engine_bg.wasm", import.meta.url));
@@ -25,28 +26,9 @@ process.on("uncaughtExceptionMonitor", (error, origin) => {
   if (origin === "uncaughtException") unhandled.push(`exception: ${error?.stack ?? error}`);
 });
 
-/** How far the clock is off, in milliseconds; timers and `performance` do not mind, as after a real jump. */
-let shiftMs = 0;
-
-const RealDate = Date;
-
-class ShiftedDate extends RealDate {
-  constructor(...given) {
-    super(...(given.length === 0 ? [ShiftedDate.now()] : given));
-  }
-
-  static now() {
-    return RealDate.now() + shiftMs;
-  }
-}
-
 const answers = {
-  /** Lets the clock jump, from where it is. */
-  shift(ms) {
-    shiftMs += ms;
-    globalThis.Date = ShiftedDate;
-    return shiftMs;
-  },
+  /** Lets the clock jump, as far as a clock that is set anew does: timers and `performance` do not mind. */
+  shift: shiftClock,
 
   /** What nobody handled so far. */
   unhandled: () => unhandled,
