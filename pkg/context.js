@@ -42,7 +42,7 @@ export class RequestContext {
   refreshed = false;
   /** Whether what it reads becomes part of a page that is stored. */
   nested = false;
-  /** Just before the earliest invalidation of which it was given what came before. */
+  /** The position of the oldest part that it was given in spite of an invalidation. */
   lowered;
   /** Data entries handed out, by the time that identifies them to the host. */
   data = new Map();

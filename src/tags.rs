@@ -144,21 +144,6 @@ impl LedgerCopy {
         }
         if number < self.floor && is_tagged { Known::Ask } else { Known::Is(worst) }
     }
-
-    /// Just before the earliest invalidation that this copy knows of an entry with these tags, rendered at `rendered_at`; where it
-    /// knows of none, `rendered_at` itself.
-    #[must_use]
-    pub fn before_invalidation<'a>(
-        &self,
-        tags: impl IntoIterator<Item = &'a String>,
-        rendered_at: Position,
-    ) -> Position {
-        let epoch = self.position.epoch;
-        let number = rendered_at.within(epoch);
-        let stamps = tags.into_iter().map(|tag| self.marks.stamp(tag));
-        let later = stamps.flat_map(|stamp| [stamp.hard, stamp.soft]).filter(|invalidated| *invalidated > number);
-        later.min().map_or(rendered_at, |earliest| Position { epoch, number: earliest.saturating_sub(1) })
-    }
 }
 
 #[cfg(test)]
@@ -285,16 +270,6 @@ mod tests {
         };
         let (few, many) = (quickest(1000), quickest(100_000));
         assert!(many < few * 10, "{many:?} against {few:?}");
-    }
-
-    #[test]
-    fn what_is_made_of_an_invalidated_entry_dates_from_just_before_the_invalidation() {
-        let mut copy = LedgerCopy::default();
-        copy.merge(since(0, 9, &[("a", 4), ("b", 7)]), Millis(0));
-        let tags = ["b", "a", "c"].map(str::to_owned);
-        let before = |number| copy.before_invalidation(&tags, Position { epoch: EPOCH, number }).number;
-        assert_eq!((before(2), before(4), before(8)), (3, 6, 8));
-        assert_eq!(copy.before_invalidation(&tags, Position { epoch: 1, number: 8 }).number, 3);
     }
 
     #[test]

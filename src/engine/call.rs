@@ -30,7 +30,7 @@ pub struct RequestContext {
     pub absent: bool,
     /// Whether what it reads becomes part of a page that is stored.
     pub nested: bool,
-    /// Just before the earliest invalidation of which it was given what came before: what it stores is no younger.
+    /// The position of the oldest part that it was given in spite of an invalidation: what it stores is no younger.
     pub lowered: Option<Position>,
 }
 
@@ -422,7 +422,7 @@ pub struct ReadEntry {
     pub brief: bool,
     /// Where the ledger copy stands.
     pub ledger: Position,
-    /// Just before the invalidation in spite of which it is served, if there is one and nobody here makes it anew.
+    /// Its position, if it is served in spite of an invalidation and nobody here makes it anew.
     pub lowered: Option<Position>,
 }
 

@@ -34,6 +34,11 @@ pub(super) struct Memo {
 }
 
 impl Memo {
+    /// An entry of this generation was served or stored, kept or not: none before it is served any more.
+    pub(super) fn has_seen(&mut self, generation: u64) {
+        self.seen = self.seen.max(generation);
+    }
+
     /// The coordinator did not answer.
     pub(super) fn is_down(&mut self, now: Millis) {
         self.down_until = now.after(FIRST_DOWN.doubled(self.down_times, LONGEST_DOWN));

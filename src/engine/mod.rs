@@ -248,8 +248,7 @@ impl Engine {
     }
 
     fn remember(&mut self, name: &str, entry: &Entry, header_bytes: u64) -> MemoryOrder {
-        let memo = self.memos.of(name);
-        memo.seen = memo.seen.max(entry.generation);
+        self.memos.of(name).has_seen(entry.generation);
         order(self.memory.put(name, entry.clone(), header_bytes))
     }
 }

@@ -299,6 +299,7 @@ impl Engine {
     fn serve(&mut self, read: &Read, candidate: Candidate, verdict: Verdict, remember: bool, now: Millis) -> Progress {
         let Candidate { entry, source, slot, header_bytes, known_until } = candidate;
         let memory = if source == Source::Memory || read.blind || !remember {
+            self.memos.of(&read.name).has_seen(entry.generation);
             MemoryOrder::default()
         } else {
             let order = self.remember(&read.name, &entry, header_bytes);
@@ -320,8 +321,8 @@ impl Engine {
             _ => (false, None),
         };
         let invalidated = matches!(verdict, Verdict::Stale(StaleReason::Tag) | Verdict::Gone(GoneReason::Purged));
-        let lowered =
-            (invalidated && !regenerate).then(|| self.ledger.before_invalidation(read.tags(&entry), entry.position));
+        // Only the latest of a tag's invalidations is known: what is made of this may be older than all of them.
+        let lowered = (invalidated && !regenerate).then_some(entry.position);
         Progress::Done(Outcome::Entry(Box::new(ReadEntry {
             stale,
             regenerate,

@@ -65,12 +65,13 @@ impl Engine {
                 memo.is_up();
                 memo.hold_until = Millis(0);
                 memo.uncacheable_until = Millis(0);
+                memo.has_seen(generation);
                 store.entry.generation = generation;
                 Progress::Done(self.keep(&store, "accepted"))
             }
             Reply::Published { answer: Published::Fenced { latest } } => {
                 memo.is_up();
-                memo.seen = memo.seen.max(latest.unwrap_or(0));
+                memo.has_seen(latest.unwrap_or(0));
                 Progress::Done(self.ended_with("fenced", latest, None))
             }
             Reply::Done => Progress::Done(self.ended(store.ends)),

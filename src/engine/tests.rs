@@ -762,6 +762,22 @@ fn a_cold_isolate_without_a_ledger_serves_briefly_and_remembers_nothing() {
 }
 
 #[test]
+fn what_is_served_without_being_kept_counts_as_seen_all_the_same() {
+    let (mut world, mut maker, mut blind) = (World::new(), World::isolate(), World::isolate());
+    world.visit(&mut maker, &["a"]);
+    let older = world.kv.clone();
+    world.invalidate(&mut maker, "a");
+    world.visit(&mut maker, &["a"]);
+    world.ledger_is_up = false;
+    let newer = entry(world.call(&mut blind, read(Caller::Renderer, RequestContext::default())));
+    assert_eq!((newer.reason, newer.source), ("ledger-down", Source::Kv));
+    // Another location's KV still shows the older one.
+    world.kv = older;
+    let again = entry(world.call(&mut blind, read(Caller::Renderer, RequestContext::default())));
+    assert_eq!((again.generation, again.source), (newer.generation, Source::Coordinator));
+}
+
+#[test]
 fn a_ledger_that_is_down_leaves_the_copy_in_use() {
     let mut world = World::new();
     let mut isolate = World::isolate();
