@@ -1,5 +1,5 @@
 // Next.js's calls of a `cacheHandler`, in a process of `next start`: between them and the engine's.
-import { RequestContext, currentContext, runInContext } from "../context.js";
+import { BEFORE_EVERYTHING, RequestContext, currentContext, runInContext } from "../context.js";
 import { Unrecorded, profileOf } from "../invalidation.js";
 import { pathTags } from "../paths.js";
 import { Readings } from "../readings.js";
@@ -134,19 +134,19 @@ export class NextHost {
     if (value?.kind === "FETCH") {
       const cacheControl = { revalidate: value.revalidate };
       const stored = toStored(value, { key, tags: ctx.tags ?? value.tags ?? [], cacheControl });
-      const { lease, since } = this.#leaseOf(context, this.#entryKey("data", key));
-      await atMost(STORED_MS, this.#host.store(context, { kind: "data", key, lease, startedAt: since ?? context.startedAt, value: stored }));
+      const { lease, startedAt } = this.#leaseOf(context, this.#entryKey("data", key));
+      await atMost(STORED_MS, this.#host.store(context, { kind: "data", key, lease, startedAt, value: stored }));
       return;
     }
     const entryKey = this.#entryKey("response", key);
-    const { lease, since, toldOfNone } = this.#leaseOf(context, entryKey);
+    const { lease, startedAt, toldOfNone } = this.#leaseOf(context, entryKey);
     if (value === null ? isRetained(ctx.cacheControl, toldOfNone) : this.#handedOut.has(value)) {
       // A render failed, and Next.js stores again what it was given: the entry stays as it is, as old as it is.
       if (lease) await this.#host.release(context, { entryKey, lease, reason: "failed" });
       return;
     }
     const stored = toStored(value, { key, cacheControl: this.#completed(ctx.cacheControl) });
-    await atMost(STORED_MS, this.#host.store(context, { kind: "response", key, lease, startedAt: since ?? context.startedAt, value: stored }));
+    await atMost(STORED_MS, this.#host.store(context, { kind: "response", key, lease, startedAt, value: stored }));
   }
 
   /** Before 16.3 Next.js adds the app's `expireTime` to what it tells visitors only (next 15.5 and 16.2, `build/templates/app-page.js`). */
@@ -183,17 +183,23 @@ export class NextHost {
   /** A lease to regenerate is used after the response: only one to render at once can be given back with it. */
   #take(context, entryKey, lease, atOnce) {
     this.#leases.delete(entryKey);
-    this.#leases.set(entryKey, { lease, since: Date.now() });
+    this.#leases.set(entryKey, { lease, context, since: Date.now() });
     if (this.#leases.size > LEASES_HELD) this.#leases.delete(this.#leases.keys().next().value);
     if (atOnce) context.leases.set(entryKey, lease);
   }
 
-  /** The lease under which an entry is stored now, and since when it was held: from now on whoever stores it answers for it. */
+  /**
+   * The lease under which an entry is stored now, and since when it was rendered: from now on whoever stores it answers for it. A
+   * request that was granted a lease may have joined the render of another (next, `server/response-cache/index.js`, `revalidateBatcher`):
+   * what comes of that has read what was true when the other began.
+   */
   #leaseOf(context, entryKey) {
-    const held = this.#leases.get(entryKey);
+    const { lease, toldOfNone, since, context: holder } = this.#leases.get(entryKey) ?? {};
     this.#leases.delete(entryKey);
     context.leases.delete(entryKey);
-    return held ?? {};
+    if (holder === context) return { lease, toldOfNone, startedAt: since };
+    if (lease) context.lower(context.position ?? BEFORE_EVERYTHING);
+    return { lease, toldOfNone, startedAt: context.startedAt };
   }
 
   #entryKey(kind, key) {

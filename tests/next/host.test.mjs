@@ -243,3 +243,17 @@ test("who reads while an invalidation of the entry's tags is under way waits for
   assert.equal(await read, null);
   await posts;
 });
+
+test("what a request renders under a lease that another was granted is as old as its own beginning", async () => {
+  const server = newProcess();
+  const request = () => new RequestContext(undefined, undefined, { waitUntil() {} });
+  const [first, second] = [request(), request()];
+  first.position = { epoch: 1, number: 3 };
+  second.position = { epoch: 1, number: 9 };
+  await inRequest(() => server.get(KEY, PAGE), second);
+  stores.took();
+  // The second has joined the first's render, as Next.js has it.
+  await inRequest(() => server.set(KEY, page(), { cacheControl: { revalidate: 3600, expire: 86400 } }), first);
+  assert.deepEqual(stores.took(), ["publish under a lease"]);
+  assert.deepEqual(first.lowered, { epoch: 1, number: 3 });
+});
