@@ -20,7 +20,6 @@ help:
 	@echo 'make demo-fleet  two processes of next start, one cache: the same date on both ports'
 	@echo 'make test        everything: core, exported surface, workerd, Next.js on OpenNext, packaging, evidence'
 	@echo 'make evidence    one line per promise: measured, required, and a control that must fail'
-	@echo 'make chaos       an hour of kills, outages, lag and clock jumps under mixed traffic; then the books must balance'
 	@echo 'make wasm        the two wasm files of the npm package'
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
@@ -127,12 +126,6 @@ test-packaging: wasm
 .PHONY: test-demo
 test-demo: wasm
 	node examples/demo.mjs --check
-
-# An hour of everything going wrong; `make evidence` has two minutes of it. CHAOS_SEED plays another hour.
-.PHONY: chaos
-chaos: export CHAOS_SECONDS ?= 3600
-chaos: apps $(PANICKING)
-	node tests/evidence/run.mjs --only chaos_violations
 
 .PHONY: evidence
 evidence: apps $(PANICKING)

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { scene } from "../harness/scenes.mjs";
-import { builtApp, everyWay, generationOf, inWorld, renderOf, sleep, worstOf } from "./apps.mjs";
+import { bothWays, builtApp, everyWay, generationOf, inWorld, renderOf, sleep, worstOf } from "./apps.mjs";
 import { everyIsolate, inProcesses, keptInKv, onegenWorker, toldBy, until } from "./outage-tools.mjs";
 
 /** The first lease of a route that nobody has rendered yet: the crate's `policy` module. */
@@ -163,7 +163,7 @@ export const scenes = [
   scene("coordinator_restart_renders", {
     required: "<= 1 extra render; all 200, generations still increase",
     holds: (extra) => extra <= 1,
-    run: (context) => worstOf(everyWay, async (variant) => inProcesses(context, await withOnegen(variant), rendersAfterRestart)),
+    run: (context) => worstOf(bothWays, async (variant) => inProcesses(context, await withOnegen(variant), rendersAfterRestart)),
     controlName: "OpenNext's own cache",
     control: async (context) => inProcesses(context, await withOpenNext(), async (world) => (await coordinatorRestarts(world, "/isr/coordinator-restarts")).extra),
     limitMs: 300_000,

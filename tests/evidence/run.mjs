@@ -1,7 +1,6 @@
 // `make evidence`: every scene; `--only a,b` plays those alone.
 import { runScenesAndExit } from "../harness/scenes.mjs";
 import { scenes as api } from "./api.mjs";
-import { scenes as chaos } from "./chaos.mjs";
 import { scenes as conformance } from "./conformance.mjs";
 import { scenes as data } from "./data.mjs";
 import { scenes as deployments } from "./deployments.mjs";
@@ -17,4 +16,4 @@ import { scenes as tags } from "./tags.mjs";
 import { scenes as twoHosts } from "./two-hosts.mjs";
 import { scenes as useCache } from "./use-cache.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...data, ...invalidations, ...tags, ...conformance, ...kinds, ...chaos, ...ledger]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...data, ...invalidations, ...tags, ...conformance, ...kinds, ...ledger]);

@@ -30,11 +30,11 @@ export async function previewIdOf(name) {
 /** Builds a variant, as far as its inputs have changed. */
 export async function buildFleet(name) {
   const { folder: image } = imageOf(name);
-  const { version, files = {}, env = {}, args = [], standalone = false, dev = false } = variants[name];
+  const { version, files = {}, env = {}, args = [], standalone = false, compiled = false, dev = false } = variants[name];
   const source = await sourceOf(version);
   if (dev) return;
-  // Of Onegen a build holds nothing, unless it is standalone: processes load what is installed.
-  const inputs = hash(source.installed, files, env, args, await hashTree(app), standalone && (await hashTree(pkg)));
+  // Of Onegen a build holds nothing, unless it is standalone or compiles the handler in: processes load what is installed.
+  const inputs = hash(source.installed, files, env, args, await hashTree(app), (standalone || compiled) && (await hashTree(pkg)));
   await stage(`fleet ${name}`, image, inputs, async () => {
     await rm(source.dotNext, { recursive: true, force: true });
     await nextBuild(source, files, env, args);

@@ -1,7 +1,8 @@
 // The builds of the fleet app: of which Next.js, with which configuration, from which environment.
 //
 // A variant's `files` lie over the app's own; `next.config.mjs` stands beside as `app.config.mjs` for those that extend it. `args` are
-// for `next build`; of a `standalone` variant the image is what Next.js puts together itself; `dev` is not built at all.
+// for `next build`; of a `standalone` variant the image is what Next.js puts together itself; into a `compiled` one Next.js compiles
+// Onegen's handler; `dev` is not built at all.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -144,8 +145,8 @@ export const variants = {
   },
   "onegen-cache-components": { files: cacheComponents },
   "next-use-cache": { files: { ...useCacheFiles, "next.config.mjs": useCacheOfNext } },
-  "onegen-edge": { files: edge },
-  "onegen-edge-webpack": { files: { "app/edge/page.jsx": edge["app/edge/page.jsx"] }, args: ["--webpack"] },
+  "onegen-edge": { files: edge, compiled: true },
+  "onegen-edge-webpack": { files: { "app/edge/page.jsx": edge["app/edge/page.jsx"] }, args: ["--webpack"], compiled: true },
   "onegen-expire": shortExpire(),
   ...onOtherVersions("onegen-expire", shortExpire),
   "next-expire": { files: { "next.config.mjs": `export default { turbopack: { root: import.meta.dirname }, ${expireTime} };\n` } },

@@ -1,9 +1,8 @@
-// Preloaded into a process of a fleet that is watched from inside: it counts what nobody handled, says how much heap is in use, and on
-// demand its engine panics, and its clock jumps.
+// Preloaded into a process of a fleet that is watched from inside: it counts what nobody handled, says how much heap is in use, and its
+// engine panics on demand.
 import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
-import { shiftClock } from "./clock.mjs";
 
 /** The same engine with a panic on demand (`make .build/panicking/engine_bg.wasm`), behind the package's own glue. */
 const PANICKING = fileURLToPath(new URL("../../.build/panicking/engine_bg.wasm", import.meta.url));
@@ -27,9 +26,6 @@ process.on("uncaughtExceptionMonitor", (error, origin) => {
 });
 
 const answers = {
-  /** Lets the clock jump, as far as a clock that is set anew does: timers and `performance` do not mind. */
-  shift: shiftClock,
-
   /** What nobody handled so far. */
   unhandled: () => unhandled,
 
@@ -41,9 +37,6 @@ const answers = {
     }
     return process.memoryUsage().heapUsed;
   },
-
-  /** How many timers, sockets and the like are open. */
-  handles: () => process.getActiveResourcesInfo().length,
 
   /** Lets the `calls`-th call of the engine from now on panic; says whether there is an engine. */
   panic(calls) {

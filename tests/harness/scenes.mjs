@@ -14,7 +14,6 @@
  * @property {(context: SceneContext) => Promise<number>} control The same with the mechanism in question switched off.
  * @property {(worst: number) => boolean} controlFails By default: the control does not hold.
  * @property {string} [controlName] What is switched off, for the line.
- * @property {() => string} [seen] In words, for the line: how much the run saw.
  * @property {number} limitMs For the run and for the control, each.
  * @property {boolean} [alone] Whether no other scene may play beside this one: it loads the machine to its limit.
  */
@@ -78,8 +77,7 @@ async function play(one) {
   const control = await outcome(one.control, one.limitMs);
   const shown = ({ worst, error }) => (error ? "NaN" : String(worst));
   const controlText = `control${one.controlName ? `, ${one.controlName}:` : ""} ${shown(control)}`;
-  const seen = one.seen && !run.error ? `${one.seen()}; ` : "";
-  const line = `${one.name} ${shown(run)} (${seen}required ${one.required}; ${controlText})`;
+  const line = `${one.name} ${shown(run)} (required ${one.required}; ${controlText})`;
   const reason = fault(one, run, control);
   return { line: reason ? `${line} FAILED: ${reason}` : line, passed: reason === undefined };
 }
