@@ -6,7 +6,7 @@ use crate::ledger::{Since, Stamp};
 use crate::marks::Marks;
 use crate::policy::WINDOW_LIMIT;
 use crate::position::Position;
-use crate::time::{Millis, Span};
+use crate::time::{Millis, Span, Stretch};
 
 /// A ledger that did not answer is asked again after so long.
 const RETRY: Span = Span::seconds(1);
@@ -39,7 +39,8 @@ pub struct LedgerCopy {
     position: Position,
     floor: u64,
     asked_at: Option<Millis>,
-    postponed_at: Option<Millis>,
+    /// Meanwhile the ledger is not asked again.
+    postponed: Stretch,
     /// What the ledger last said of how long to wait before the next question.
     dictated: Span,
     marks: Marks,
@@ -67,21 +68,18 @@ impl LedgerCopy {
     /// Whether the copy is young enough to judge by. Its age counts from when its question was sent.
     #[must_use]
     pub fn is_within(&self, own_window: Span, now: Millis) -> bool {
-        let window = self.window(own_window);
-        self.asked_at.is_some_and(|at| now >= at && now.since(at) < window)
+        self.asked_at.is_some_and(|at| Stretch::of(at, self.window(own_window)).contains(now))
     }
 
     /// Whether the ledger should be asked before judging: the copy is too old, and the ledger has not just failed to answer.
     #[must_use]
     pub fn is_due(&self, own_window: Span, now: Millis) -> bool {
-        // A clock that was set back must not put off the next question for as long.
-        let postponed = self.postponed_at.is_some_and(|at| now >= at && now.since(at) < RETRY);
-        !self.is_within(own_window, now) && !postponed
+        !self.is_within(own_window, now) && !self.postponed.contains(now)
     }
 
     /// The ledger did not answer: until the next attempt the copy is used as it is.
     pub fn postpone(&mut self, now: Millis) {
-        self.postponed_at = Some(now);
+        self.postponed = Stretch::of(now, RETRY);
     }
 
     /// Merges an answer to a question sent at `asked_at`.
@@ -109,7 +107,7 @@ impl LedgerCopy {
             self.asked_at = Some(asked_at);
             self.dictated = since.window_ms;
         }
-        self.postponed_at = None;
+        self.postponed = Stretch::NONE;
     }
 
     /// Where there is no room, the older half of all invalidations is forgotten, or this one is.

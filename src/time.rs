@@ -54,6 +54,12 @@ impl Span {
         Self(self.0.saturating_mul(factor))
     }
 
+    /// This span and then another.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// What is left of this span after `spent` of it; zero when nothing is.
     #[must_use]
     pub const fn less(self, spent: Self) -> Self {
@@ -72,9 +78,48 @@ impl Span {
     }
 }
 
+/// A stretch of one clock's time. A clock that is set back before its beginning has left it: what was put off for a second is not put
+/// off for an hour because the clock was set back by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Stretch {
+    from: Millis,
+    length: Span,
+}
+
+impl Stretch {
+    /// No time at all.
+    pub const NONE: Self = Self { from: Millis(0), length: Span::ZERO };
+
+    /// From a moment on, for so long.
+    #[must_use]
+    pub const fn of(from: Millis, length: Span) -> Self {
+        Self { from, length }
+    }
+
+    /// What is left of it; zero before it begins and when it is over.
+    #[must_use]
+    pub const fn left(self, now: Millis) -> Span {
+        if now.0 < self.from.0 { Span::ZERO } else { self.length.less(now.since(self.from)) }
+    }
+
+    /// Whether `now` lies in it.
+    #[must_use]
+    pub const fn contains(self, now: Millis) -> bool {
+        self.left(now).0 > 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stretch_ends_when_its_time_is_over_and_when_the_clock_is_set_back_before_it() {
+        let stretch = Stretch::of(Millis(1000), Span(50));
+        assert_eq!([999, 1000, 1049, 1050].map(|at| stretch.left(Millis(at)).0), [0, 50, 1, 0]);
+        assert_eq!([999, 1000, 1049, 1050].map(|at| stretch.contains(Millis(at))), [false, true, true, false]);
+        assert!(!Stretch::NONE.contains(Millis(0)));
+    }
 
     #[test]
     fn a_clock_that_goes_back_gives_no_negative_span() {

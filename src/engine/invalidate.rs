@@ -5,7 +5,7 @@ use super::{Engine, Machine, Progress, READ_LIMIT, pause};
 use crate::ledger::Profile;
 use crate::position::Position;
 use crate::tags::{Invalidation, Known};
-use crate::time::{Millis, Span};
+use crate::time::{Millis, Span, Stretch};
 use crate::wire::{Append, Check};
 
 /// How often an invalidation is tried.
@@ -56,7 +56,7 @@ impl Engine {
         now: Millis,
     ) -> bool {
         let records = |machine: &Machine| matches!(machine, Machine::Invalidate(one) if one.is_recording(tags.clone()));
-        now.since(begun_at) < READ_LIMIT && self.machines.values().any(|(_, machine)| records(machine))
+        Stretch::of(begun_at, READ_LIMIT).contains(now) && self.machines.values().any(|(_, machine)| records(machine))
     }
 
     pub(super) fn begin_invalidate(&mut self, tags: Vec<String>, profile: Option<Profile>, now: Millis) -> Progress {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::time::{Millis, Span};
+use crate::time::{Millis, Span, Stretch};
 
 /// Most routes remembered; beyond, those not used for longest are forgotten.
 const ROUTES_HELD: usize = 4096;
@@ -17,19 +17,19 @@ const LONGEST_DOWN: Span = Span::seconds(30);
 pub(super) struct Memo {
     /// The highest generation seen.
     pub(super) seen: u64,
-    /// Until then the coordinator is not asked for a refresh.
-    pub(super) hold_until: Millis,
-    /// Until then renders of this route make nobody wait.
-    pub(super) uncacheable_until: Millis,
-    /// Until then somebody in this isolate asks or renders; others look at memory instead of asking.
-    pub(super) busy_until: Millis,
-    /// Until then the coordinator is taken to be down.
-    pub(super) down_until: Millis,
+    /// Meanwhile the coordinator is not asked for a refresh.
+    pub(super) hold: Stretch,
+    /// Meanwhile renders of this route make nobody wait.
+    pub(super) uncacheable: Stretch,
+    /// Meanwhile somebody in this isolate asks or renders; others look at memory instead of asking.
+    pub(super) busy: Stretch,
+    /// Meanwhile the coordinator is taken to be down.
+    pub(super) down: Stretch,
     down_times: u32,
     /// Whether the build left no seed.
     pub(super) unseeded: bool,
-    /// When the KV key's life was last prolonged.
-    pub(super) touched_at: Millis,
+    /// Meanwhile the KV key's life is not prolonged again.
+    pub(super) touched: Stretch,
     used: u64,
 }
 
@@ -41,14 +41,14 @@ impl Memo {
 
     /// The coordinator did not answer.
     pub(super) fn is_down(&mut self, now: Millis) {
-        self.down_until = now.after(FIRST_DOWN.doubled(self.down_times, LONGEST_DOWN));
+        self.down = Stretch::of(now, FIRST_DOWN.doubled(self.down_times, LONGEST_DOWN));
         self.down_times = self.down_times.saturating_add(1);
-        self.busy_until = Millis(0);
+        self.busy = Stretch::NONE;
     }
 
     /// The coordinator answered.
     pub(super) fn is_up(&mut self) {
-        self.down_until = Millis(0);
+        self.down = Stretch::NONE;
         self.down_times = 0;
     }
 }
@@ -99,11 +99,11 @@ mod tests {
     fn a_coordinator_that_stays_down_is_asked_ever_more_rarely() {
         let mut memo = Memo::default();
         memo.is_down(Millis(0));
-        assert_eq!(memo.down_until, Millis(1000));
+        assert_eq!(memo.down.left(Millis(0)), Span(1000));
         memo.is_down(Millis(1000));
-        assert_eq!(memo.down_until, Millis(3000));
+        assert_eq!(memo.down.left(Millis(1000)), Span(2000));
         memo.is_up();
         memo.is_down(Millis(0));
-        assert_eq!(memo.down_until, Millis(1000));
+        assert_eq!(memo.down.left(Millis(0)), Span(1000));
     }
 }

@@ -33,7 +33,7 @@ use crate::time::{Millis, Span};
 use invalidate::{Invalidate, Observe, Query};
 use memo::Memos;
 use read::Read;
-use refresh::{Refresh, Release};
+use refresh::Refresh;
 use store::Store;
 
 /// How long a read of KV or of the ledger may take.
@@ -69,7 +69,7 @@ enum Machine {
     Read(Box<Read>),
     Store(Box<Store>),
     Refresh(Box<Refresh>),
-    Release(Release),
+    Release,
     Invalidate(Invalidate),
     Query(Query),
     Observe(Observe),
@@ -182,7 +182,7 @@ impl Engine {
             Machine::Read(read) => self.resume_read(*read, reply, now),
             Machine::Store(store) => self.resume_store(*store, reply, now),
             Machine::Refresh(refresh) => self.resume_refresh(*refresh, reply, now),
-            Machine::Release(release) => self.resume_release(&release, now),
+            Machine::Release => self.resume_release(),
             Machine::Invalidate(invalidate) => self.resume_invalidate(invalidate, reply, now),
             Machine::Query(query) => self.resume_query(query, reply, now),
             Machine::Observe(observe) => self.resume_observe(&observe, reply, now),

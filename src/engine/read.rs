@@ -8,7 +8,7 @@ use crate::freshness::{GoneReason, StaleReason, Verdict, judge_within};
 use crate::lease::{Lease, Need};
 use crate::position::Position;
 use crate::tags::{Invalidation, Known};
-use crate::time::{Millis, Span};
+use crate::time::{Millis, Span, Stretch};
 use crate::wire::{Acquire, Acquired, Check, Publish, Published};
 
 /// One question to the coordinator is held back no longer; a request with more patience asks again. So a coordinator that
@@ -177,7 +177,7 @@ impl Engine {
     fn wants_kv(&mut self, read: &Read, now: Millis) -> bool {
         let memo = self.memos.of(&read.name);
         match &read.candidate {
-            None => !read.call.context.absent && memo.uncacheable_until <= now,
+            None => !read.call.context.absent && !memo.uncacheable.contains(now),
             Some(held) => {
                 match self.ledger.knows(read.tags(&held.entry), read.known_until(held), now) {
                     Known::Ask => true,
@@ -309,9 +309,9 @@ impl Engine {
         let reason = if read.blind { "ledger-down" } else { verdict.as_str() };
         let touch = source == Source::Kv && entry.age(now) > TOUCH_AGE && {
             let memo = self.memos.of(&read.name);
-            let due = now.since(memo.touched_at) > TOUCH_INTERVAL;
+            let due = !memo.touched.contains(now);
             if due {
-                memo.touched_at = now;
+                memo.touched = Stretch::of(now, TOUCH_INTERVAL);
             }
             due
         };
@@ -351,12 +351,12 @@ impl Engine {
     /// What is stale is there to be served: does this caller make it anew? Nobody waits for that.
     fn claim(&mut self, mut read: Read, now: Millis) -> Progress {
         let memo = self.memos.of(&read.name);
-        if read.call.context.prefetch || memo.hold_until > now || memo.down_until > now {
+        if read.call.context.prefetch || memo.hold.contains(now) || memo.down.contains(now) {
             read.claim = Some(Claim::Lost);
             return self.judge_again(read, now);
         }
         // Nobody else here asks while this question is open.
-        memo.hold_until = now.after(COORDINATOR_LIMIT).after(SHORTEST_HOLD);
+        memo.hold = Stretch::of(now, COORDINATOR_LIMIT.and(SHORTEST_HOLD));
         let message = Acquire {
             have: read.have(),
             holder: read.call.nonce.clone(),
@@ -376,7 +376,7 @@ impl Engine {
             Acquired::Newer { .. } => (Claim::Lost, SHORTEST_HOLD),
             Acquired::Hold { ms, .. } | Acquired::Uncacheable { ms, .. } => (Claim::Lost, ms.max(SHORTEST_HOLD)),
         };
-        memo.hold_until = now.after(hold);
+        memo.hold = Stretch::of(now, hold);
         read.claim = Some(claim);
         if let Some(bytes) = bytes
             && let Some(entry) = self.read_frame(&bytes)
@@ -431,20 +431,20 @@ impl Engine {
         }
         let patience = self.patience(&read, now);
         let memo = self.memos.of(&read.name);
-        if memo.uncacheable_until > now {
+        if memo.uncacheable.contains(now) {
             return self.give_up(read, "uncacheable", now);
         }
-        if memo.down_until > now {
+        if memo.down.contains(now) {
             return self.give_up(read, "coordinator-down", now);
         }
-        if memo.busy_until > now && patience > Span::ZERO {
+        if memo.busy.contains(now) && patience > Span::ZERO {
             read.waited = true;
             let ms = pause(read.begun_at, now).min(patience);
             return read.perform(Phase::Pausing, Effect::Pause { ms }, READ_LIMIT);
         }
         let wait = patience.min(WAIT_SLICE);
-        let limit = Span(wait.0.saturating_add(COORDINATOR_LIMIT.0));
-        memo.busy_until = now.after(limit);
+        let limit = wait.and(COORDINATOR_LIMIT);
+        memo.busy = Stretch::of(now, limit);
         let message = Acquire {
             have: read.have(),
             holder: read.call.nonce.clone(),
@@ -472,14 +472,14 @@ impl Engine {
     fn take_answer(&mut self, mut read: Read, answer: Acquired, bytes: Option<Bytes>, now: Millis) -> Progress {
         let memo = self.memos.of(&read.name);
         memo.is_up();
-        memo.busy_until = Millis(0);
+        memo.busy = Stretch::NONE;
         match answer {
             Acquired::Granted { lease, remaining_ms } => {
-                memo.busy_until = now.after(remaining_ms);
+                memo.busy = Stretch::of(now, remaining_ms);
                 self.read_miss(&read, "leader", Some(lease))
             }
             Acquired::Uncacheable { ms, reason } => {
-                memo.uncacheable_until = now.after(ms);
+                memo.uncacheable = Stretch::of(now, ms);
                 self.give_up(read, reason.as_str(), now)
             }
             Acquired::Hold { .. } => {
@@ -519,7 +519,7 @@ impl Engine {
             Phase::Claiming => {
                 let memo = self.memos.of(&read.name);
                 memo.is_down(now);
-                memo.hold_until = memo.down_until;
+                memo.hold = memo.down;
                 read.claim = Some(Claim::Won(None));
                 self.judge_again(read, now)
             }
@@ -561,7 +561,7 @@ impl Engine {
 
     /// How much longer this request may wait for renders of others.
     fn patience(&self, read: &Read, now: Millis) -> Span {
-        self.options.wait_ms.less(read.call.context.waited_ms).less(now.since(read.begun_at))
+        Stretch::of(read.begun_at, self.options.wait_ms.less(read.call.context.waited_ms)).left(now)
     }
 }
 

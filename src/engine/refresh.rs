@@ -4,7 +4,7 @@ use super::call::{Bytes, Effect, HeaderBytes, MemoryOrder, Outcome, Reply, Reque
 use super::{COORDINATOR_LIMIT, Engine, Machine, Progress};
 use crate::lease::{AbandonReason, Lease, Need};
 use crate::lease_token::CarriedLease;
-use crate::time::{Millis, Span};
+use crate::time::{Millis, Span, Stretch};
 use crate::wire::{Abandon, Acquire, Acquired, LeaseName};
 
 /// The coordinator is not asked again sooner, whatever it answers.
@@ -28,12 +28,6 @@ enum Phase {
     GivingBack,
 }
 
-/// A lease on its way back.
-#[derive(Debug)]
-pub(super) struct Release {
-    name: String,
-}
-
 impl Refresh {
     fn perform(mut self, phase: Phase, effect: Effect, limit: Span) -> Progress {
         self.phase = phase;
@@ -55,14 +49,14 @@ impl Engine {
             return Progress::Done(self.ended("prefetch"));
         }
         let memo = self.memos.of(&name);
-        if memo.hold_until > now {
+        if memo.hold.contains(now) {
             return Progress::Done(self.ended("held"));
         }
-        if memo.down_until > now {
+        if memo.down.contains(now) {
             return Progress::Done(self.ended("coordinator-down"));
         }
         // Nobody else here asks while this question is open: two that fail would be two back-offs, and two renders, at once.
-        memo.hold_until = now.after(COORDINATOR_LIMIT).after(SHORTEST_HOLD);
+        memo.hold = Stretch::of(now, COORDINATOR_LIMIT.and(SHORTEST_HOLD));
         let message = Acquire {
             have: Some(generation),
             holder: nonce,
@@ -82,7 +76,7 @@ impl Engine {
             }
             Reply::Regenerated { .. } => {
                 // What was rendered is published by whoever rendered it; this isolate will find it in KV.
-                self.memos.of(&refresh.name).hold_until = now;
+                self.memos.of(&refresh.name).hold = Stretch::NONE;
                 Progress::Done(self.ended("regenerated"))
             }
             Reply::Failed => self.refresh_failed(refresh, now),
@@ -100,16 +94,16 @@ impl Engine {
         match answer {
             Acquired::Granted { lease, remaining_ms } => {
                 let token = CarriedLease::new(lease.clone(), &refresh.name, refresh.expire).sign(&self.secret);
-                self.memos.of(&refresh.name).hold_until = now.after(remaining_ms);
+                self.memos.of(&refresh.name).hold = Stretch::of(now, remaining_ms);
                 refresh.lease = Some(lease);
                 refresh.perform(Phase::Rendering, Effect::Regenerate { token: Some(token) }, remaining_ms)
             }
             Acquired::Newer { .. } => {
-                self.memos.of(&refresh.name).hold_until = now.after(SHORTEST_HOLD);
+                self.memos.of(&refresh.name).hold = Stretch::of(now, SHORTEST_HOLD);
                 Progress::Done(self.take_newer(&refresh, bytes.as_ref()))
             }
             Acquired::Hold { ms, reason, .. } | Acquired::Uncacheable { ms, reason } => {
-                self.memos.of(&refresh.name).hold_until = now.after(ms.max(SHORTEST_HOLD));
+                self.memos.of(&refresh.name).hold = Stretch::of(now, ms.max(SHORTEST_HOLD));
                 Progress::Done(self.ended(reason.as_str()))
             }
         }
@@ -139,7 +133,7 @@ impl Engine {
             (Phase::Asking, _) => {
                 let memo = self.memos.of(&refresh.name);
                 memo.is_down(now);
-                memo.hold_until = memo.down_until;
+                memo.hold = memo.down;
                 refresh.perform(Phase::Rendering, Effect::Regenerate { token: None }, LONE_RENDER_LIMIT)
             }
             (Phase::Rendering, Some(Lease { generation, holder, .. })) => {
@@ -153,17 +147,15 @@ impl Engine {
 
     pub(super) fn begin_release(&mut self, name: String, lease: &Lease, reason: AbandonReason) -> Progress {
         let memo = self.memos.of(&name);
-        memo.busy_until = Millis(0);
-        memo.hold_until = Millis(0);
+        memo.busy = Stretch::NONE;
+        memo.hold = Stretch::NONE;
         let message =
             Abandon { lease: LeaseName { generation: lease.generation, holder: lease.holder.clone() }, reason };
-        let effect = Effect::Abandon { object: name.clone(), message };
-        Progress::Perform(Machine::Release(Release { name }), effect, COORDINATOR_LIMIT)
+        let effect = Effect::Abandon { object: name, message };
+        Progress::Perform(Machine::Release, effect, COORDINATOR_LIMIT)
     }
 
-    pub(super) fn resume_release(&mut self, release: &Release, now: Millis) -> Progress {
-        let memo = self.memos.of(&release.name);
-        memo.busy_until = memo.busy_until.min(now);
+    pub(super) fn resume_release(&self) -> Progress {
         Progress::Done(self.ended("given-back"))
     }
 }

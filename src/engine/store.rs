@@ -6,7 +6,7 @@ use crate::entry::Entry;
 use crate::frame;
 use crate::lease::{AbandonReason, Lease};
 use crate::policy::KV_VALUE_LIMIT;
-use crate::time::{Millis, Span};
+use crate::time::{Millis, Span, Stretch};
 use crate::wire::{Abandon, LeaseName, Publish, Published};
 
 /// A publication in progress.
@@ -59,12 +59,12 @@ impl Engine {
 
     pub(super) fn resume_store(&mut self, mut store: Store, reply: Reply, now: Millis) -> Progress {
         let memo = self.memos.of(&store.name);
-        memo.busy_until = Millis(0);
+        memo.busy = Stretch::NONE;
         match reply {
             Reply::Published { answer: Published::Accepted { generation } } => {
                 memo.is_up();
-                memo.hold_until = Millis(0);
-                memo.uncacheable_until = Millis(0);
+                memo.hold = Stretch::NONE;
+                memo.uncacheable = Stretch::NONE;
                 memo.has_seen(generation);
                 store.entry.generation = generation;
                 Progress::Done(self.keep(&store, "accepted"))

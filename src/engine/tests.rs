@@ -1,5 +1,6 @@
 //! The engine against a world of its own: the real lease and ledger machines, a KV, virtual time.
 
+mod clocks;
 mod nested;
 
 use std::collections::BTreeMap;
