@@ -199,9 +199,10 @@ export class RouteCoordinator extends DurableObject {
   /** Writes an entry to KV; whether that is known to have happened. */
   async #written(name, { header, body }) {
     try {
-      const value = new Uint8Array(header.byteLength + body.byteLength);
-      value.set(header);
-      value.set(body, header.byteLength);
+      const begun = this.#handle.call((object) => object.header_to_put(header, Date.now()));
+      const value = new Uint8Array(begun.byteLength + body.byteLength);
+      value.set(begun);
+      value.set(body, begun.byteLength);
       const expirationTtl = this.#handle.call((object) => object.kv_ttl_seconds());
       await withLimit(PUT_LIMIT_MS, this.env.ONEGEN_KV.put(name, value, { expirationTtl }));
       return true;

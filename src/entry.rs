@@ -14,6 +14,25 @@ pub struct Part {
     pub bytes: u32,
 }
 
+/// How long the KV key of an entry lives, as its coordinator wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyLife {
+    /// When it was put, by the coordinator's clock.
+    #[serde(rename = "a")]
+    pub put_at: Millis,
+    /// For so many seconds.
+    #[serde(rename = "s")]
+    pub seconds: u64,
+}
+
+impl KeyLife {
+    /// Whether a reader should have it prolonged.
+    #[must_use]
+    pub const fn is_past_half(self, now: Millis) -> bool {
+        now.since(self.put_at).times(2).0 > Span::seconds(self.seconds).0
+    }
+}
+
 /// The metadata of one entry, stored in front of its bytes.
 ///
 /// Fields may be added with a default; a field is never renamed, and never given another meaning: entries outlive
@@ -44,6 +63,9 @@ pub struct Entry {
     /// The runs of body bytes, in order.
     #[serde(rename = "b")]
     pub parts: Vec<Part>,
+    /// How long its KV key lives; `None` before a coordinator has accepted it.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub key_life: Option<KeyLife>,
 }
 
 impl Entry {
@@ -83,6 +105,7 @@ pub(crate) fn example() -> Entry {
         tags: vec!["_N_T_/blog/hello".to_owned(), "products".to_owned()],
         shape: "app".to_owned(),
         parts: vec![Part { name: "html".to_owned(), bytes: 20 }, Part { name: "rsc".to_owned(), bytes: 10 }],
+        key_life: Some(KeyLife { put_at: Millis(1_795_000_000_500), seconds: 2_592_000 }),
     }
 }
 
@@ -104,5 +127,11 @@ mod tests {
         let entry = Entry { revalidate: None, expire: None, ..example() };
         assert_eq!(entry.fresh_for(Millis(u64::MAX)), None);
         assert_eq!(entry.usable_for(Millis(u64::MAX)), None);
+    }
+
+    #[test]
+    fn a_key_is_past_half_of_its_life_after_half_of_it() {
+        let life = KeyLife { put_at: Millis(5_000), seconds: 60 };
+        assert_eq!([0, 5_000, 35_000, 35_001].map(|now| life.is_past_half(Millis(now))), [false, false, false, true]);
     }
 }

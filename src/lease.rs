@@ -464,6 +464,7 @@ impl Route {
     }
 
     fn touch(&mut self, policy: &RoutePolicy, now: Millis) -> Outcome {
+        // Many isolates notice at the same time.
         let long_ago = Span::seconds(policy.kv_ttl_seconds / 4);
         if self.latest.is_none() || now.since(self.touched_at) < long_ago {
             return Answer::Done.alone();

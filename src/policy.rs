@@ -193,7 +193,8 @@ impl RoutePolicy {
             self.max_hit_for_miss_ms.0,
             "it must not be above maxHitForMissMs",
         )?;
-        within("kvTtlSeconds", self.kv_ttl_seconds, 3600, 365 * 24 * 3600, "leave it out for 30 days")?;
+        // Workers KV takes no key for less than a minute (developers.cloudflare.com/kv/api/write-key-value-pairs).
+        within("kvTtlSeconds", self.kv_ttl_seconds, 60, 365 * 24 * 3600, "leave it out for 30 days")?;
         Ok(self)
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lease::{AbandonReason, Answer, HoldReason, Lease, Need};
 use crate::ledger::Profile;
+use crate::policy::RoutePolicy;
 use crate::position::Position;
 use crate::time::Span;
 
@@ -107,6 +108,9 @@ pub enum Published {
     Accepted {
         /// Under this generation.
         generation: u64,
+        /// Its KV key lives for so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_life_seconds: Option<u64>,
     },
     /// It came too late.
     Fenced {
@@ -118,9 +122,11 @@ pub enum Published {
 impl Published {
     /// The machine's answer as it travels; `None` for answers to other messages.
     #[must_use]
-    pub const fn from_answer(answer: &Answer) -> Option<Self> {
+    pub const fn from_answer(answer: &Answer, policy: &RoutePolicy) -> Option<Self> {
         match answer {
-            Answer::Accepted { generation } => Some(Self::Accepted { generation: *generation }),
+            Answer::Accepted { generation } => {
+                Some(Self::Accepted { generation: *generation, key_life_seconds: Some(policy.kv_ttl_seconds) })
+            }
             Answer::Fenced { latest } => Some(Self::Fenced { latest: *latest }),
             _ => None,
         }

@@ -158,6 +158,7 @@ impl Engine {
                     tags,
                     shape,
                     parts,
+                    key_life: None,
                 };
                 self.begin_store(name, entry, lease, &context, now.since(started_at))
             }

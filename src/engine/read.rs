@@ -3,7 +3,7 @@
 use super::call::{Bytes, Caller, Effect, MemoryOrder, Outcome, ReadCall, ReadEntry, ReadMiss, Reply, Source, Stored};
 use super::refresh::SHORTEST_HOLD;
 use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT, pause};
-use crate::entry::Entry;
+use crate::entry::{Entry, KeyLife};
 use crate::freshness::{GoneReason, StaleReason, Verdict, judge_within};
 use crate::lease::{Lease, Need};
 use crate::position::Position;
@@ -14,10 +14,8 @@ use crate::wire::{Acquire, Acquired, Check, Publish, Published};
 /// One question to the coordinator is held back no longer; a request with more patience asks again. So a coordinator that
 /// never answers costs a request this long, not its whole wait limit.
 const WAIT_SLICE: Span = Span::seconds(5);
-/// Prolonging a KV key's life is asked for no more often by one isolate.
-const TOUCH_INTERVAL: Span = Span::seconds(3600);
-/// A KV key older than this is past half of its default life.
-const TOUCH_AGE: Span = Span::seconds(15 * 24 * 3600);
+/// One isolate asks for a longer life of a KV key once in such a part of it.
+const TOUCHES_IN_LIFE: u64 = 4;
 
 /// A read in progress.
 #[derive(Debug)]
@@ -307,14 +305,7 @@ impl Engine {
             order
         };
         let reason = if read.blind { "ledger-down" } else { verdict.as_str() };
-        let touch = source == Source::Kv && entry.age(now) > TOUCH_AGE && {
-            let memo = self.memos.of(&read.name);
-            let due = !memo.touched.contains(now);
-            if due {
-                memo.touched = Stretch::of(now, TOUCH_INTERVAL);
-            }
-            due
-        };
+        let touch = self.touches(&read.name, entry.key_life, now);
         let stale = matches!(verdict, Verdict::Stale(_));
         let (regenerate, lease) = match &read.claim {
             Some(Claim::Won(lease)) if stale => (true, lease.clone()),
@@ -346,6 +337,17 @@ impl Engine {
             ledger: self.ledger.position(),
             lowered,
         })))
+    }
+
+    /// Whether the KV key of what is served, from wherever, is past half of its life, and nobody here has just said so.
+    fn touches(&mut self, name: &str, life: Option<KeyLife>, now: Millis) -> bool {
+        let Some(life) = life.filter(|life| life.is_past_half(now)) else { return false };
+        let memo = self.memos.of(name);
+        let due = !memo.touched.contains(now);
+        if due {
+            memo.touched = Stretch::of(now, Span::seconds(life.seconds / TOUCHES_IN_LIFE));
+        }
+        due
     }
 
     /// What is stale is there to be served: does this caller make it anew? Nobody waits for that.
@@ -416,7 +418,12 @@ impl Engine {
     fn seed_published(&mut self, mut read: Read, answer: &Published, now: Millis) -> Progress {
         self.memos.of(&read.name).unseeded = true;
         match answer {
-            Published::Accepted { .. } => self.judge_read(read, now),
+            Published::Accepted { key_life_seconds, .. } => {
+                if let Some(candidate) = &mut read.candidate {
+                    candidate.entry.key_life = key_life_seconds.map(|seconds| KeyLife { put_at: now, seconds });
+                }
+                self.judge_read(read, now)
+            }
             Published::Fenced { .. } => {
                 read.candidate = None;
                 self.fill(read, now)

@@ -2,7 +2,7 @@
 
 use super::call::{Effect, HeaderBytes, MemoryOrder, Outcome, Reply, RequestContext};
 use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress};
-use crate::entry::Entry;
+use crate::entry::{Entry, KeyLife};
 use crate::frame;
 use crate::lease::{AbandonReason, Lease};
 use crate::policy::KV_VALUE_LIMIT;
@@ -61,12 +61,13 @@ impl Engine {
         let memo = self.memos.of(&store.name);
         memo.busy = Stretch::NONE;
         match reply {
-            Reply::Published { answer: Published::Accepted { generation } } => {
+            Reply::Published { answer: Published::Accepted { generation, key_life_seconds } } => {
                 memo.is_up();
                 memo.hold = Stretch::NONE;
                 memo.uncacheable = Stretch::NONE;
                 memo.has_seen(generation);
                 store.entry.generation = generation;
+                store.entry.key_life = key_life_seconds.map(|seconds| KeyLife { put_at: now, seconds });
                 Progress::Done(self.keep(&store, "accepted"))
             }
             Reply::Published { answer: Published::Fenced { latest } } => {

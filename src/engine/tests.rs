@@ -1,12 +1,13 @@
 //! The engine against a world of its own: the real lease and ledger machines, a KV, virtual time.
 
 mod clocks;
+mod key_life;
 mod nested;
 
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::entry::Part;
+use crate::entry::{KeyLife, Part};
 use crate::frame;
 use crate::key::Kind;
 use crate::lease::{self, AbandonReason, Lease, Route};
@@ -17,6 +18,7 @@ use crate::wire::{Acquired, Published};
 
 const KEY: &str = "/page";
 const SECRET: &str = "secret";
+const KEY_LIFE: Span = Span::seconds(30 * 24 * 3600);
 
 /// Everything outside the isolates.
 struct World {
@@ -191,13 +193,14 @@ impl World {
         let Some((answer, _)) = self.ask(object.clone(), event) else { return Reply::Failed };
         if let lease::Answer::Accepted { generation } = answer {
             entry.generation = generation;
+            entry.key_life = Some(KeyLife { put_at: self.now, seconds: KEY_LIFE.whole_seconds() });
             let bytes = stored(&entry);
             if self.kv_shows_writes {
                 self.kv.insert(object.clone(), bytes.clone());
             }
             self.routes.get_mut(&object).unwrap().1 = Some(bytes);
         }
-        Reply::Published { answer: Published::from_answer(&answer).unwrap() }
+        Reply::Published { answer: Published::from_answer(&answer, &RoutePolicy::default()).unwrap() }
     }
 
     fn read(&mut self, isolate: &mut Engine, context: RequestContext) -> Outcome {
@@ -811,6 +814,7 @@ fn seed(world: &mut World) {
         tags: vec!["a".to_owned()],
         shape: "app".to_owned(),
         parts: vec![Part { name: "html".to_owned(), bytes: 9 }],
+        key_life: None,
     };
     world.seeds.insert(KEY.to_owned(), stored(&entry));
 }

@@ -7,6 +7,7 @@ use worker::worker_sys::DurableObjectState;
 use worker::{SqlStorage, SqlStorageValue};
 
 use super::{failed, from_js, millis, rows, run, sql, to_js};
+use crate::entry::{Entry, KeyLife};
 use crate::frame;
 use crate::lease::{Answer, Effect, Event, Route};
 use crate::policy::RoutePolicy;
@@ -80,7 +81,7 @@ impl RouteObject {
         let (orders, generation) = self.publish_step(millis(now), event)?;
         let header = generation.map(|generation| {
             entry.generation = generation;
-            Uint8Array::from(frame::header(&entry).as_slice())
+            self.begin_key_life(entry, millis(now))
         });
         Ok(Publication { orders, header })
     }
@@ -135,11 +136,27 @@ impl RouteObject {
         self.step(millis(now), Event::Alarm)
     }
 
+    /// The header of an entry that is put into KV now.
+    ///
+    /// # Errors
+    /// When the bytes are not the header of an entry.
+    pub fn header_to_put(&self, header: &[u8], now: f64) -> Result<Uint8Array, JsValue> {
+        let entry = frame::read_header(header)
+            .map_err(|corrupt| failed(&format!("what is kept is not an entry: {}", corrupt.as_str())))?;
+        Ok(self.begin_key_life(entry, millis(now)))
+    }
+
     /// The lifetime of the KV key, in seconds.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
     pub fn kv_ttl_seconds(&self) -> f64 {
         self.policy.kv_ttl_seconds as f64
+    }
+
+    /// Readers learn from the entry itself when to ask for a prolongation.
+    fn begin_key_life(&self, mut entry: Entry, now: Millis) -> Uint8Array {
+        entry.key_life = Some(KeyLife { put_at: now, seconds: self.policy.kv_ttl_seconds });
+        Uint8Array::from(frame::header(&entry).as_slice())
     }
 
     fn step(&self, now: Millis, event: Event) -> Result<JsValue, JsValue> {
@@ -163,7 +180,7 @@ impl RouteObject {
     }
 
     fn orders(&self, route: &Route, answer: Answer, effects: &[Effect]) -> Orders {
-        let answer = Published::from_answer(&answer)
+        let answer = Published::from_answer(&answer, &self.policy)
             .map(AnyAnswer::Published)
             .or_else(|| Acquired::from_answer(answer).map(AnyAnswer::Acquired));
         let mut orders = Orders {

@@ -8,6 +8,7 @@ import { scenes as faults } from "./faults.mjs";
 import { scenes as fleetOutages } from "./fleet-outages.mjs";
 import { scenes as fleet } from "./fleet.mjs";
 import { scenes as invalidations } from "./invalidations.mjs";
+import { scenes as keyLife } from "./key-life.mjs";
 import { scenes as kinds } from "./kinds.mjs";
 import { scenes as ledger } from "./ledger.mjs";
 import { scenes as limits } from "./limits.mjs";
@@ -16,4 +17,4 @@ import { scenes as tags } from "./tags.mjs";
 import { scenes as twoHosts } from "./two-hosts.mjs";
 import { scenes as useCache } from "./use-cache.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...data, ...invalidations, ...tags, ...conformance, ...kinds, ...ledger]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...keyLife, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...data, ...invalidations, ...tags, ...conformance, ...kinds, ...ledger]);

@@ -1,6 +1,6 @@
 //! What is stored or sent outlives the code that wrote it: it reads back as itself, and nothing else reads as it.
 
-use onegen::entry::{Entry, Part};
+use onegen::entry::{Entry, KeyLife, Part};
 use onegen::frame::{self, Corrupt, METADATA_LIMIT, PREFIX_BYTES};
 use onegen::key::{KV_KEY_LIMIT, Kind, Scope};
 use onegen::lease::{AbandonReason, Answer, Event, Lease, Need, Route};
@@ -28,8 +28,9 @@ fn entries() -> impl Strategy<Value = Entry> {
         prop::collection::vec(any::<String>(), 0..8),
         any::<String>(),
         prop::collection::vec(part, 0..6),
+        any::<Option<(u64, u64)>>(),
     )
-        .prop_map(|(generation, position, created_at, revalidate, expire, tags, shape, parts)| Entry {
+        .prop_map(|(generation, position, created_at, revalidate, expire, tags, shape, parts, life)| Entry {
             generation,
             position,
             created_at,
@@ -38,6 +39,7 @@ fn entries() -> impl Strategy<Value = Entry> {
             tags,
             shape,
             parts,
+            key_life: life.map(|(put_at, seconds)| KeyLife { put_at: Millis(put_at), seconds }),
         })
 }
 
@@ -218,6 +220,7 @@ fn fixed_entry() -> Entry {
         tags: vec!["_N_T_/layout".to_owned(), "_N_T_/café".to_owned()],
         shape: "app".to_owned(),
         parts: vec![Part { name: "html".to_owned(), bytes: 15 }, Part { name: "rsc".to_owned(), bytes: 4 }],
+        key_life: None,
     }
 }
 

@@ -28,10 +28,11 @@ const image = { folder: fileURLToPath(new URL("image", built)), command: "start"
  * @param {number} [options.windowMs] how old copies of the ledger may be
  * @param {(bundle: object) => object} [options.changed] changes the Worker
  * @param {object} [options.fleet] options of the fleet
+ * @param {object} [options.limits] of the coordinators: the crate's `policy` module
  */
-export async function startHosts({ variant, windowMs, changed = (bundle) => bundle, fleet, ...options }) {
+export async function startHosts({ variant, windowMs, changed = (bundle) => bundle, fleet, limits, ...options }) {
   const env = windowMs === undefined ? {} : { WINDOW_MS: String(windowMs) };
-  const worker = await onegenWorker();
+  const worker = await onegenWorker(limits);
   const objects = { ...worker, bindings: { ...worker.bindings, ONEGEN_TOKENS: `app:rw:${TOKEN}` } };
   const app = changed(await builtApp(variant));
   const world = await startWorld({ bundle: { ...app, bindings: { ...app.bindings, ...env } }, objects, isolates: 2, ...options });
@@ -72,6 +73,11 @@ class Hosts {
   /** The controls of the objects, where the world was asked for them. */
   get objects() {
     return this.#world.objects;
+  }
+
+  /** The controls of KV. */
+  get kv() {
+    return this.#world.kv;
   }
 
   /** Where the Onegen Worker answers. */
