@@ -58,7 +58,7 @@ test("what one client publishes, another is handed over and then finds in KV, on
   const waiting = other.acquire(key, { wait_ms: 10_000 });
   await sleep(200);
   const published = await one.publish(key, frame("<p>once</p>"), { lease, render_ms: 200 });
-  assert.deepEqual(published.json, { accepted: { generation: lease.generation } });
+  assert.deepEqual(published.json, { accepted: { generation: lease.generation, key_life_seconds: keyLife } });
 
   const newer = await waiting;
   assert.equal(newer.headers.get("content-type"), "application/octet-stream");
@@ -112,7 +112,7 @@ test("a route can be touched", async () => {
 
 test("a page of the build is accepted as a seed of generation 0, and loses to any render", async () => {
   const key = keyOf("/seeded");
-  assert.deepEqual((await one.publish(key, frame("seed"), { seed: true })).json, { accepted: { generation: 0 } });
+  assert.deepEqual((await one.publish(key, frame("seed"), { seed: true })).json, { accepted: { generation: 0, key_life_seconds: keyLife } });
   const { generation } = await one.acquire(key, { have: 0 }).then(({ json }) => json.answer.granted.lease);
   assert.ok(generation > 0);
 });
@@ -138,7 +138,7 @@ test("a publication sent twice is accepted again and changes nothing", async () 
   await sleep(300);
   const stored = () => everythingStored(world, [key], []);
   const before = await stored();
-  assert.deepEqual((await one.publish(key, frame("second"), { lease })).json, { accepted: { generation } });
+  assert.deepEqual((await one.publish(key, frame("second"), { lease })).json, { accepted: { generation, key_life_seconds: keyLife } });
   await sleep(1500);
   assert.deepEqual(await stored(), before);
 });
