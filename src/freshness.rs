@@ -1,6 +1,7 @@
 //! Whether an entry may be served, and whether it should be made anew.
 
 use crate::entry::Entry;
+use crate::fault::Fault;
 use crate::tags::Invalidation;
 use crate::time::Millis;
 
@@ -22,6 +23,8 @@ pub enum StaleReason {
     Age,
     /// One of its tags was invalidated with a profile that allows serving it meanwhile.
     Tag,
+    /// It was rendered while its coordinator did not answer: no other isolate has it.
+    Unshared,
 }
 
 /// Why an entry is not served.
@@ -43,6 +46,7 @@ impl Verdict {
             Self::Fresh => "fresh",
             Self::Stale(StaleReason::Age) => "stale-age",
             Self::Stale(StaleReason::Tag) => "stale-tag",
+            Self::Stale(StaleReason::Unshared) => "stale-unshared",
             Self::Gone(GoneReason::Expired) => "expired",
             Self::Gone(GoneReason::Purged) => "purged",
             Self::Gone(GoneReason::Tombstone) => "tombstone",
@@ -71,7 +75,7 @@ pub fn judge_within(entry: &Entry, revalidate: Option<u32>, invalidation: Invali
         Verdict::Gone(GoneReason::Tombstone)
     } else if invalidation == Invalidation::Hard {
         Verdict::Gone(GoneReason::Purged)
-    } else if older_than(entry.expire) {
+    } else if older_than(entry.expire) && !Fault::ServesExpired.is_planted() {
         Verdict::Gone(GoneReason::Expired)
     } else if invalidation == Invalidation::Soft {
         Verdict::Stale(StaleReason::Tag)

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::policy::RoutePolicy;
 use crate::position::Position;
 use crate::time::{Millis, Span};
@@ -342,7 +343,7 @@ impl Route {
         {
             return Answer::Newer { generation: latest.generation }.alone();
         }
-        if let Some(grant) = self.live_grant(now) {
+        if let Some(grant) = self.live_grant(now).filter(|_| !Fault::GrantsBesideALease.is_planted()) {
             let remaining = now.until(grant.deadline);
             return if grant.lease.holder == holder {
                 Answer::Granted { lease: grant.lease.clone(), remaining }.alone()
@@ -390,7 +391,7 @@ impl Route {
             .filter(|grant| grant.lease.generation == generation && grant.lease.holder == holder)
             .map(|grant| grant.granted_at);
         match granted {
-            Some(granted_at) if self.last_generation == generation => {
+            Some(granted_at) if self.last_generation == generation || Fault::AcceptsAfterATakeover.is_planted() => {
                 self.remember_render(now.since(granted_at));
                 self.grant = None;
                 self.accept(now, generation, position, Some(holder.to_owned()))
@@ -405,7 +406,8 @@ impl Route {
 
     fn publish_unleased(&mut self, now: Millis, position: Position, seed: bool) -> Outcome {
         let behind = self.latest.as_ref().is_some_and(|latest| seed || !position.covers(latest.position));
-        if behind || self.live_grant(now).is_some() || (seed && self.last_generation > 0) {
+        let led = self.live_grant(now).is_some() && !Fault::AcceptsBesideALeader.is_planted();
+        if behind || led || (seed && self.last_generation > 0) {
             return self.fenced();
         }
         let generation = if seed { 0 } else { self.next_generation(None) };
@@ -450,8 +452,10 @@ impl Route {
         match reason {
             AbandonReason::Failed => {
                 let pause = policy.first_back_off_ms.doubled(self.failures, policy.max_back_off_ms);
-                self.failures = self.failures.saturating_add(1);
-                self.retry_at = now.after(pause);
+                if !Fault::ForgetsFailures.is_planted() {
+                    self.failures = self.failures.saturating_add(1);
+                    self.retry_at = now.after(pause);
+                }
             }
             AbandonReason::NotStored => {
                 let pause = policy.first_hit_for_miss_ms.doubled(self.not_stored, policy.max_hit_for_miss_ms);
@@ -569,7 +573,8 @@ impl Route {
     }
 
     fn live_grant(&self, now: Millis) -> Option<&Grant> {
-        self.grant.as_ref().filter(|grant| !grant.ended && now < grant.deadline)
+        let is_late = Fault::LeaseLivesAtItsDeadline.is_planted();
+        self.grant.as_ref().filter(|grant| !grant.ended && (now < grant.deadline || (is_late && now == grant.deadline)))
     }
 
     fn waiting_time(&self, now: Millis) -> Option<(Millis, HoldReason)> {
@@ -584,7 +589,9 @@ impl Route {
 
     /// The creation time keeps a recreated object above every number that a copy may have seen.
     fn next_generation(&self, have: Option<u64>) -> u64 {
-        self.last_generation.max(have.unwrap_or(0)).max(self.created_at.0).saturating_add(1)
+        let published = self.latest.as_ref().map_or(0, |latest| latest.generation);
+        let counted = if Fault::CountsPublishedOnly.is_planted() { published } else { self.last_generation };
+        counted.max(have.unwrap_or(0)).max(self.created_at.0).saturating_add(1)
     }
 
     fn lease_length(&self, policy: &RoutePolicy) -> Span {

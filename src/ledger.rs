@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::load::Load;
 use crate::policy::{LEDGER_ANSWER_BYTES, LedgerPolicy};
 use crate::position::Position;
@@ -50,7 +51,11 @@ impl Stamp {
         if self.hard > number {
             Invalidation::Hard
         } else if self.soft > number {
-            if self.soft_ends_at.is_some_and(|end| end <= now) { Invalidation::Hard } else { Invalidation::Soft }
+            if self.soft_ends_at.is_some_and(|end| end <= now && !Fault::SoftNeverEnds.is_planted()) {
+                Invalidation::Hard
+            } else {
+                Invalidation::Soft
+            }
         } else {
             Invalidation::None
         }
@@ -79,6 +84,9 @@ impl Stamp {
     /// the earlier one.
     #[must_use]
     pub fn with(self, other: Self, now: Millis) -> Self {
+        if Fault::SoftWeakensHard.is_planted() && other.soft > self.hard {
+            return other;
+        }
         let hard = self.settled(now).hard.max(other.settled(now).hard);
         let [one, other] = [self, other].map(|stamp| Self { hard, ..stamp }.settled(now));
         let soft_ends_at = [one.soft_ends_at, other.soft_ends_at].into_iter().flatten().min();
@@ -358,7 +366,9 @@ impl Ledger {
         tags: &BTreeSet<String>,
     ) -> Result<Invalidation, T::Error> {
         let number = position.within(self.extent.head.epoch);
-        if number < self.extent.floor && !tags.is_empty() {
+        // What was invalidated in another life of the ledger went with it.
+        let is_unknown = number < self.extent.floor || position.is_foreign_to(self.extent.head.epoch);
+        if is_unknown && !tags.is_empty() {
             return Ok(Invalidation::Hard);
         }
         let stamps = table.stamps(tags)?;
@@ -646,6 +656,9 @@ mod tests {
         let mut kept = Kept::new();
         kept.append(NOW, "a", None);
         assert_eq!(kept.since(old).rows.len(), 1);
+        let event = Event::Check { position: old, tags: vec!["never invalidated".to_owned()] };
+        let Ok(answer) = kept.ledger.step(&kept.policy, &mut kept.rows, NOW, event);
+        assert_eq!(answer, Answer::Checked(Invalidation::Hard), "nobody knows what the old one knew");
     }
 
     #[test]

@@ -25,6 +25,7 @@
 pub mod api;
 pub mod engine;
 pub mod entry;
+pub mod fault;
 pub mod frame;
 pub mod freshness;
 pub mod headers;

@@ -30,11 +30,19 @@ const NOTHING: Mark = Mark { key: 0, number: 0, ends_at: NEVER };
 const NEVER: u64 = u64::MAX;
 
 /// The stamps of many tags.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Marks {
     size: usize,
     len: usize,
     slots: Vec<Mark>,
+}
+
+/// What is there, without the gaps.
+impl std::fmt::Debug for Marks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let marks = self.slots.iter().filter(|mark| mark.number > 0);
+        f.debug_list().entries(marks.map(|mark| (mark.key, mark.number, mark.ends_at))).finish()
+    }
 }
 
 impl Marks {

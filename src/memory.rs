@@ -23,6 +23,8 @@ pub struct Remembered {
     pub slot: Slot,
     /// Up to where in the ledger none of its tags was invalidated since its render began, as far as was asked.
     pub known_until: Position,
+    /// Whether this isolate alone has it: its coordinator could not be told of it.
+    pub unshared: bool,
     header_bytes: u64,
     used: u64,
 }
@@ -35,7 +37,7 @@ impl Remembered {
 }
 
 /// Entries in order of use, bounded in bytes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MemoryTier {
     limit: u64,
     bytes: u64,
@@ -80,6 +82,21 @@ impl MemoryTier {
 
     /// Remembers an entry in place of an older one of the same key, and forgets the least recently used beyond the limit.
     pub fn put(&mut self, key: &str, entry: Entry, header_bytes: u64) -> Placement {
+        self.place(key, entry, header_bytes, false)
+    }
+
+    /// Remembers an entry that nobody else has. What was shared meanwhile stays.
+    pub fn put_unshared(&mut self, key: &str, entry: Entry, header_bytes: u64) -> Placement {
+        let shared_meanwhile = |held: &Remembered| {
+            !held.unshared && held.entry.position.covers(entry.position) && held.entry.created_at >= entry.created_at
+        };
+        if self.entries.get(key).is_some_and(shared_meanwhile) {
+            return Placement::default();
+        }
+        self.place(key, entry, header_bytes, true)
+    }
+
+    fn place(&mut self, key: &str, entry: Entry, header_bytes: u64, unshared: bool) -> Placement {
         if self.entries.get(key).is_some_and(|held| held.entry.generation > entry.generation) {
             return Placement::default();
         }
@@ -87,7 +104,7 @@ impl MemoryTier {
         self.clock = self.clock.saturating_add(1);
         let slot = Slot(self.next_slot);
         let known_until = entry.position;
-        let remembered = Remembered { entry, slot, known_until, header_bytes, used: self.clock };
+        let remembered = Remembered { entry, slot, known_until, unshared, header_bytes, used: self.clock };
         let cost = remembered.cost();
         if cost > self.limit {
             return Placement { slot: None, evicted };
@@ -130,6 +147,7 @@ impl MemoryTier {
 mod tests {
     use super::*;
     use crate::entry::{Part, example};
+    use crate::time::Millis;
 
     fn entry(generation: u64, bytes: u32) -> Entry {
         Entry { generation, parts: vec![Part { name: "body".to_owned(), bytes }], ..example() }
@@ -163,6 +181,17 @@ mod tests {
         assert_eq!(memory.put("a", entry(2, 100), 0).evicted, [old]);
         assert_eq!(memory.put("a", entry(1, 100), 0), Placement::default());
         assert_eq!(memory.get("a").unwrap().entry.generation, 2);
+    }
+
+    #[test]
+    fn what_nobody_else_has_does_not_take_the_place_of_what_was_shared_meanwhile() {
+        let mut memory = MemoryTier::new(100_000);
+        let made = |at: u64| Entry { created_at: Millis(at), ..entry(1, 100) };
+        memory.put("a", made(50), 0);
+        assert_eq!(memory.put_unshared("a", made(49), 0), Placement::default());
+        assert!(memory.put_unshared("a", made(51), 0).slot.is_some() && memory.get("a").unwrap().unshared);
+        memory.put("a", made(40), 0);
+        assert!(!memory.get("a").unwrap().unshared, "what is shared takes the place of what is not");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
+
 /// A point in an app's ledger of invalidations.
 ///
 /// Numbers grow by one per invalidation within an epoch; a ledger that was lost and recreated has a new epoch.
@@ -20,8 +22,14 @@ impl Position {
 
     /// This position as a number within `epoch`: zero (before everything) when it belongs to another one.
     #[must_use]
-    pub const fn within(self, epoch: u64) -> u64 {
-        if self.epoch == epoch { self.number } else { 0 }
+    pub fn within(self, epoch: u64) -> u64 {
+        if self.epoch == epoch || Fault::ForeignPositionsCount.is_planted() { self.number } else { 0 }
+    }
+
+    /// Whether it belongs to another life of the ledger, whose invalidations `epoch` knows nothing of.
+    #[must_use]
+    pub fn is_foreign_to(self, epoch: u64) -> bool {
+        self.epoch != 0 && self.epoch != epoch && !Fault::ForeignPositionsCount.is_planted()
     }
 
     /// Whether whoever stands here has seen everything that `other` has.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::ledger::{Since, Stamp};
 use crate::marks::Marks;
 use crate::policy::WINDOW_LIMIT;
@@ -99,10 +100,11 @@ impl LedgerCopy {
         }
         self.floor = self.floor.max(since.floor);
         for row in since.rows {
-            let stamp = self.marks.stamp(&row.tag).with(row.stamp(asked_at), asked_at);
+            let stamp = self.stamp(&row.tag).with(row.stamp(asked_at), asked_at);
             self.hold(&row.tag, stamp);
         }
-        self.position.number = self.position.number.max(since.head.number);
+        let goes_back = Fault::CopyGoesBack.is_planted();
+        self.position.number = if goes_back { since.head.number } else { self.position.number.max(since.head.number) };
         if self.asked_at.is_none_or(|at| at <= asked_at) {
             self.asked_at = Some(asked_at);
             self.dictated = since.window_ms;
@@ -124,9 +126,20 @@ impl LedgerCopy {
         }
     }
 
+    /// The latest invalidations of a tag, as far as the copy has them.
+    #[must_use]
+    pub fn stamp(&self, tag: &str) -> Stamp {
+        self.marks.stamp(tag)
+    }
+
     /// What the copy says of an entry with these tags, rendered at `rendered_at`.
     #[must_use]
     pub fn knows<'a>(&self, tags: impl IntoIterator<Item = &'a String>, rendered_at: Position, now: Millis) -> Known {
+        let tags = tags.into_iter();
+        if rendered_at.is_foreign_to(self.position.epoch) && self.exists() {
+            // Of a ledger that was lost nobody knows what it knew; of a newer one the ledger itself does.
+            return if tags.count() == 0 { Known::Is(Invalidation::None) } else { Known::Ask };
+        }
         let number = rendered_at.within(self.position.epoch);
         if number >= self.position.number && self.exists() {
             return Known::Is(Invalidation::None);
@@ -135,7 +148,7 @@ impl LedgerCopy {
         let mut is_tagged = false;
         for tag in tags {
             is_tagged = true;
-            worst = worst.max(self.marks.stamp(tag).invalidation(number, now));
+            worst = worst.max(self.stamp(tag).invalidation(number, now));
             if worst == Invalidation::Hard {
                 return Known::Is(worst);
             }
@@ -185,13 +198,20 @@ mod tests {
     }
 
     #[test]
-    fn a_new_epoch_replaces_the_copy_and_makes_old_entries_older_than_everything() {
+    fn of_entries_of_a_lost_ledger_the_new_one_is_asked() {
         let mut copy = LedgerCopy::default();
         copy.merge(since(0, 9, &[]), Millis(0));
         let mut other = since(0, 1, &[("a", 1)]);
         other.head.epoch = EPOCH + 1;
         copy.merge(other, Millis(5));
-        assert_eq!(verdict(&copy, "a", 9), Known::Is(Invalidation::Hard));
+        assert_eq!(copy.position().epoch, EPOCH + 1);
+        assert_eq!(verdict(&copy, "a", 9), Known::Ask);
+        assert_eq!(verdict(&copy, "never", 9), Known::Ask);
+        assert_eq!(copy.knows([], Position { epoch: EPOCH, number: 9 }, Millis(5)), Known::Is(Invalidation::None));
+        assert_eq!(
+            copy.knows([&"b".to_owned()], Position::BEFORE_EVERYTHING, Millis(5)),
+            Known::Is(Invalidation::None)
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ const FIRST_PAUSE: Span = Span(100);
 const LONGEST_PAUSE: Span = Span::seconds(2);
 
 /// An invalidation in progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Invalidate {
     tags: Vec<String>,
     profile: Option<Profile>,
@@ -25,7 +25,7 @@ pub(super) struct Invalidate {
 }
 
 /// A question about tags in progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Query {
     tags: Vec<String>,
     position: Position,
@@ -34,7 +34,7 @@ pub(super) struct Query {
 }
 
 /// A copy being brought up to its window.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Observe {
     asked_at: Millis,
 }

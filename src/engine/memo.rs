@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::fault::Fault;
 use crate::time::{Millis, Span, Stretch};
 
 /// Most routes remembered; beyond, those not used for longest are forgotten.
@@ -36,7 +37,9 @@ pub(super) struct Memo {
 impl Memo {
     /// An entry of this generation was served or stored, kept or not: none before it is served any more.
     pub(super) fn has_seen(&mut self, generation: u64) {
-        self.seen = self.seen.max(generation);
+        if !Fault::ForgetsWhatItHasSeen.is_planted() {
+            self.seen = self.seen.max(generation);
+        }
     }
 
     /// The coordinator did not answer.
@@ -54,7 +57,7 @@ impl Memo {
 }
 
 /// The notes of all routes, bounded in number.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Memos {
     clock: u64,
     routes: BTreeMap<String, Memo>,

@@ -50,7 +50,7 @@ const GRACE: Span = Span::seconds(60);
 const SWEEP_INTERVAL: Span = Span::seconds(10);
 
 /// One isolate's engine.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     options: EngineOptions,
     scope: Scope,
@@ -64,7 +64,7 @@ pub struct Engine {
     corrupt: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Machine {
     Read(Box<Read>),
     Store(Box<Store>),

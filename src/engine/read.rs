@@ -4,6 +4,7 @@ use super::call::{Bytes, Caller, Effect, MemoryOrder, Outcome, ReadCall, ReadEnt
 use super::refresh::SHORTEST_HOLD;
 use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT, pause};
 use crate::entry::{Entry, KeyLife};
+use crate::fault::Fault;
 use crate::freshness::{GoneReason, StaleReason, Verdict, judge_within};
 use crate::lease::{Lease, Need};
 use crate::position::Position;
@@ -18,7 +19,7 @@ const WAIT_SLICE: Span = Span::seconds(5);
 const TOUCHES_IN_LIFE: u64 = 4;
 
 /// A read in progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Read {
     name: String,
     call: ReadCall,
@@ -44,7 +45,7 @@ pub(super) struct Read {
 }
 
 /// Whether the caller of a read regenerates what is stale.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Claim {
     /// It does, under this lease; without one the coordinator did not answer.
     Won(Option<Lease>),
@@ -73,6 +74,7 @@ struct Candidate {
     slot: Option<u32>,
     header_bytes: u64,
     known_until: Position,
+    unshared: bool,
 }
 
 impl Read {
@@ -122,15 +124,16 @@ impl Read {
 
     /// What the caller has that it could compare a newer entry with.
     fn have(&self) -> Option<u64> {
-        self.candidate.as_ref().map(|candidate| candidate.entry.generation)
+        self.candidate.as_ref().and_then(|Candidate { entry, unshared, .. }| has(entry, *unshared))
     }
 }
 
 impl Engine {
     pub(super) fn begin_read(&mut self, read: Read, now: Millis) -> Progress {
         let carried = read.call.context.carried.as_ref().filter(|carried| carried.is_for(&read.name));
+        let carried = carried.filter(|_| !Fault::CarriedLeaseIgnoresItsPosition.is_planted());
         let must_reach = carried.map_or(Position::BEFORE_EVERYTHING, |carried| carried.lease.position);
-        let leads = carried.is_some();
+        let leads = read.call.context.carried.as_ref().is_some_and(|carried| carried.is_for(&read.name));
         let young = !self.ledger.is_due(self.options.window_ms, now) && self.ledger.position().covers(must_reach);
         let mut read = read;
         read.candidate = self.held(&read.name);
@@ -148,6 +151,7 @@ impl Engine {
         match reply {
             Reply::Loaded { kv, since } => {
                 match since {
+                    Some(since) if Fault::AgeCountsFromTheAnswer.is_planted() => self.ledger.merge(since, now),
                     Some(since) => self.ledger.merge(since, read.asked_at),
                     None if read.asks_ledger => self.ledger.postpone(now),
                     None => {}
@@ -171,15 +175,28 @@ impl Engine {
         }
     }
 
+    /// A verdict on a candidate. What nobody else has is stale as soon as its coordinator may answer again.
+    fn judge_candidate(
+        &mut self,
+        read: &Read,
+        candidate: &Candidate,
+        invalidation: Invalidation,
+        now: Millis,
+    ) -> Verdict {
+        let verdict = read.judge(&candidate.entry, invalidation, now);
+        let unshared =
+            candidate.unshared && !Fault::KeepsItsOwn.is_planted() && !self.memos.of(&read.name).down.contains(now);
+        if verdict == Verdict::Fresh && unshared { Verdict::Stale(StaleReason::Unshared) } else { verdict }
+    }
+
     /// An entry this isolate has is enough while it is fresh.
     fn wants_kv(&mut self, read: &Read, now: Millis) -> bool {
-        let memo = self.memos.of(&read.name);
         match &read.candidate {
-            None => !read.call.context.absent && !memo.uncacheable.contains(now),
+            None => !read.call.context.absent && !self.memos.of(&read.name).uncacheable.contains(now),
             Some(held) => {
                 match self.ledger.knows(read.tags(&held.entry), read.known_until(held), now) {
                     Known::Ask => true,
-                    Known::Is(invalidation) => match read.judge(&held.entry, invalidation, now) {
+                    Known::Is(invalidation) => match self.judge_candidate(read, held, invalidation, now) {
                         Verdict::Fresh => false,
                         // While somebody renders, KV tells when that is done: a visitor who saw it elsewhere must not see the old page here.
                         Verdict::Stale(_) => true,
@@ -197,6 +214,7 @@ impl Engine {
             slot: Some(held.slot.0),
             header_bytes: 0,
             known_until: held.known_until,
+            unshared: held.unshared,
         })
     }
 
@@ -263,11 +281,14 @@ impl Engine {
         let Some(candidate) = read.candidate.take() else {
             return self.nothing_to_serve(read, now);
         };
-        let verdict = read.judge(&candidate.entry, invalidation, now);
+        let verdict = self.judge_candidate(&read, &candidate, invalidation, now);
         match verdict {
             // A page built on a part that was invalidated would be stored as fresh.
             Verdict::Stale(StaleReason::Tag)
-                if read.call.context.nested && read.claim.is_none() && !read.is_passing() =>
+                if read.call.context.nested
+                    && read.claim.is_none()
+                    && !read.is_passing()
+                    && !Fault::DoesNotWaitForParts.is_planted() =>
             {
                 read.candidate = Some(candidate);
                 read.spared = true;
@@ -283,7 +304,10 @@ impl Engine {
                 self.read_miss(&read, verdict.as_str(), None)
             }
             // A waiter may serve once what was fresh when it asked.
-            Verdict::Gone(GoneReason::Purged) if read.waited && candidate.entry.position.covers(read.start) => {
+            Verdict::Gone(GoneReason::Purged)
+                if read.waited
+                    && (candidate.entry.position.covers(read.start) || Fault::WaitersTakeAnything.is_planted()) =>
+            {
                 self.serve(&read, candidate, verdict, false, now)
             }
             Verdict::Gone(_) => {
@@ -295,7 +319,7 @@ impl Engine {
     }
 
     fn serve(&mut self, read: &Read, candidate: Candidate, verdict: Verdict, remember: bool, now: Millis) -> Progress {
-        let Candidate { entry, source, slot, header_bytes, known_until } = candidate;
+        let Candidate { entry, source, slot, header_bytes, known_until, .. } = candidate;
         let memory = if source == Source::Memory || read.blind || !remember {
             self.memos.of(&read.name).has_seen(entry.generation);
             MemoryOrder::default()
@@ -313,7 +337,12 @@ impl Engine {
         };
         let invalidated = matches!(verdict, Verdict::Stale(StaleReason::Tag) | Verdict::Gone(GoneReason::Purged));
         // Only the latest of a tag's invalidations is known: what is made of this may be older than all of them.
-        let lowered = (invalidated && !regenerate).then_some(entry.position);
+        let is_told = !Fault::DoesNotTellOfStaleParts.is_planted();
+        let lowered = (invalidated && !regenerate && is_told).then_some(entry.position);
+        // A page that began under a ledger that is lost now, and has a part that was checked by another, is vouched for by neither.
+        let began = read.call.context.position.filter(|_| read.call.context.nested);
+        let is_mixed = began.is_some_and(|began| began.is_foreign_to(self.ledger.position().epoch));
+        let lowered = if is_mixed { Some(Position::BEFORE_EVERYTHING) } else { lowered };
         Progress::Done(Outcome::Entry(Box::new(ReadEntry {
             stale,
             regenerate,
@@ -576,6 +605,11 @@ impl Candidate {
     fn of(entry: Entry, source: Source, bytes: &Bytes) -> Self {
         let header_bytes = bytes.total.saturating_sub(entry.body_bytes());
         let known_until = entry.position;
-        Self { entry, source, slot: None, header_bytes, known_until }
+        Self { entry, source, slot: None, header_bytes, known_until, unshared: false }
     }
+}
+
+/// The generation that an isolate has. What nobody else has bears the number of the latest it has seen, and is not that one.
+pub(super) const fn has(entry: &Entry, unshared: bool) -> Option<u64> {
+    if unshared { entry.generation.checked_sub(1) } else { Some(entry.generation) }
 }

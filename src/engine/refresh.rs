@@ -1,6 +1,7 @@
 //! Regenerating what was served stale: ask for the lease, have the app render; and giving leases back.
 
 use super::call::{Bytes, Effect, HeaderBytes, MemoryOrder, Outcome, Reply, RequestContext};
+use super::read::has;
 use super::{COORDINATOR_LIMIT, Engine, Machine, Progress};
 use crate::lease::{AbandonReason, Lease, Need};
 use crate::lease_token::CarriedLease;
@@ -13,15 +14,17 @@ pub(super) const SHORTEST_HOLD: Span = Span::seconds(1);
 const LONE_RENDER_LIMIT: Span = Span::seconds(30);
 
 /// A regeneration in progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Refresh {
     name: String,
     expire: Option<u32>,
     lease: Option<Lease>,
+    /// Whether what was served would be fresh if others had it, too: then nothing is gained by another that they have not.
+    spared: bool,
     phase: Phase,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Asking,
     Rendering,
@@ -57,15 +60,18 @@ impl Engine {
         }
         // Nobody else here asks while this question is open: two that fail would be two back-offs, and two renders, at once.
         memo.hold = Stretch::of(now, COORDINATOR_LIMIT.and(SHORTEST_HOLD));
-        let message = Acquire {
-            have: Some(generation),
-            holder: nonce,
-            position: self.ledger.position(),
-            need: Need::Refresh,
-            wait_ms: Span::ZERO,
-        };
+        let held = self.memory.get(&name).filter(|held| held.unshared && held.entry.generation == generation);
+        let (have, spared) = held.map_or((Some(generation), false), |held| {
+            (has(&held.entry, true), held.entry.fresh_for(now) != Some(Span::ZERO))
+        });
+        let message =
+            Acquire { have, holder: nonce, position: self.ledger.position(), need: Need::Refresh, wait_ms: Span::ZERO };
         let effect = Effect::Acquire { object: name.clone(), message };
-        Refresh { name, expire, lease: None, phase: Phase::Asking }.perform(Phase::Asking, effect, COORDINATOR_LIMIT)
+        Refresh { name, expire, lease: None, spared, phase: Phase::Asking }.perform(
+            Phase::Asking,
+            effect,
+            COORDINATOR_LIMIT,
+        )
     }
 
     pub(super) fn resume_refresh(&mut self, refresh: Refresh, reply: Reply, now: Millis) -> Progress {
@@ -134,6 +140,9 @@ impl Engine {
                 let memo = self.memos.of(&refresh.name);
                 memo.is_down(now);
                 memo.hold = memo.down;
+                if refresh.spared {
+                    return Progress::Done(self.ended("coordinator-down"));
+                }
                 refresh.perform(Phase::Rendering, Effect::Regenerate { token: None }, LONE_RENDER_LIMIT)
             }
             (Phase::Rendering, Some(Lease { generation, holder, .. })) => {

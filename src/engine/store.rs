@@ -1,16 +1,18 @@
 //! Storing a render: lay out its header, publish it through the route's coordinator, remember it here.
 
 use super::call::{Effect, HeaderBytes, MemoryOrder, Outcome, Reply, RequestContext};
-use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress};
+use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, order};
 use crate::entry::{Entry, KeyLife};
+use crate::fault::Fault;
 use crate::frame;
 use crate::lease::{AbandonReason, Lease};
+use crate::memory::{MemoryTier, Placement};
 use crate::policy::KV_VALUE_LIMIT;
 use crate::time::{Millis, Span, Stretch};
 use crate::wire::{Abandon, LeaseName, Publish, Published};
 
 /// A publication in progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Store {
     name: String,
     entry: Entry,
@@ -30,7 +32,9 @@ impl Engine {
         let lease = lease.or_else(|| carried.map(|carried| carried.lease.clone()));
         if let Some(lease) = &lease {
             entry.generation = lease.generation;
-            entry.position = lease.position;
+            // Whoever renders for another isolate may not have been able to bring its copy up to where that one's stood.
+            let known = if carried.is_some() { entry.position } else { lease.position };
+            entry.position = lease.position.lower_of(known);
         }
         entry.position = context.lowered.map_or(entry.position, |lowered| entry.position.lower_of(lowered));
         // A regeneration's own `expire` is not told by every host: then the replaced entry's still holds.
@@ -68,7 +72,10 @@ impl Engine {
                 memo.has_seen(generation);
                 store.entry.generation = generation;
                 store.entry.key_life = key_life_seconds.map(|seconds| KeyLife { put_at: now, seconds });
-                Progress::Done(self.keep(&store, "accepted"))
+                Progress::Done(self.keep(&store, "accepted", MemoryTier::put))
+            }
+            Reply::Published { answer: Published::Fenced { .. } } if Fault::KeepsFencedRenders.is_planted() => {
+                Progress::Done(self.keep(&store, "accepted", MemoryTier::put))
             }
             Reply::Published { answer: Published::Fenced { latest } } => {
                 memo.is_up();
@@ -80,17 +87,23 @@ impl Engine {
                 // Nobody else will see this render; this isolate need not repeat it.
                 memo.is_down(now);
                 store.entry.generation = memo.seen;
-                Progress::Done(self.keep(&store, "coordinator-down"))
+                Progress::Done(self.keep(&store, "coordinator-down", MemoryTier::put_unshared))
             }
             _ => Progress::Done(self.ended(store.ends)),
         }
     }
 
-    fn keep(&mut self, store: &Store, reason: &'static str) -> Outcome {
+    fn keep(
+        &mut self,
+        store: &Store,
+        reason: &'static str,
+        put: fn(&mut MemoryTier, &str, Entry, u64) -> Placement,
+    ) -> Outcome {
         let header = frame::header(&store.entry);
         let generation = store.entry.generation;
         let memory = if self.ledger.exists() {
-            self.remember(&store.name, &store.entry, header.len() as u64)
+            self.memos.of(&store.name).has_seen(generation);
+            order(put(&mut self.memory, &store.name, store.entry.clone(), header.len() as u64))
         } else {
             MemoryOrder::default()
         };

@@ -1,8 +1,10 @@
 //! The engine against a world of its own: the real lease and ledger machines, a KV, virtual time.
 
+mod carried;
 mod clocks;
 mod key_life;
 mod nested;
+mod unshared;
 
 use std::collections::BTreeMap;
 
