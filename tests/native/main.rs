@@ -1,8 +1,7 @@
-//! Checks of the core that need no JavaScript and no clock: exhaustive ones, and random ones against naive references.
+//! Checks of the core that need no JavaScript and no clock: random ones against naive references.
 
 #![cfg(not(target_arch = "wasm32"))]
 
-mod lease_model;
 mod lease_properties;
 mod ledger_properties;
 mod stored_format;

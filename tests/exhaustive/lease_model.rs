@@ -4,8 +4,9 @@ mod world;
 
 use onegen::lease::{Answer, HoldReason, Need};
 use onegen::time::Millis;
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::Property;
 
+use crate::check::{self, check};
 use world::{Bounds, Budget, Doing, Driver, Fault, Message, Network, Puts, World};
 
 const ONE_LEASE: &str = "at most one lease is live";
@@ -164,18 +165,8 @@ fn readers() -> Bounds {
     Bounds { last_moment: Millis(95_000), budget, occurs: vec![REPEATED, GOES_BACK], ..storage() }
 }
 
-fn check(name: &str, bounds: Bounds) {
-    let checker = bounds.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    println!("{name}: {} steps into {} different states", checker.state_count(), checker.unique_state_count());
-    checker.assert_properties();
-}
-
-/// The check must find what is wrong, else it would find nothing either when the machine is.
 fn assert_noticed(driver: Driver, broken: &'static str, bounds: Bounds) {
-    let goal = HasDiscoveries::AnyOf([broken].into());
-    let checker = Bounds { driver, ..bounds }.checker().threads(2).finish_when(goal).spawn_bfs().join();
-    println!("{driver:?}: noticed within {} different states", checker.unique_state_count());
-    checker.assert_any_discovery(broken);
+    check::assert_noticed(&format!("{driver:?}"), broken, Bounds { driver, ..bounds });
 }
 
 #[test]
