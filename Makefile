@@ -20,6 +20,9 @@ help:
 	@echo 'make demo-fleet  two processes of next start, one cache: the same date on both ports'
 	@echo 'make test        everything: core, exported surface, workerd, Next.js on OpenNext, packaging, evidence'
 	@echo 'make evidence    one line per promise: measured, required, and a control that must fail'
+	@echo 'make simulate    HISTORIES=100000 simulated histories in which nearly everything goes wrong (SEED=n tells one)'
+	@echo 'make planted     mistakes made on purpose, and the histories it takes to find each'
+	@echo 'make exhaustive  every history within bounds, with the number of states'
 	@echo 'make wasm        the two wasm files of the npm package'
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
@@ -95,10 +98,27 @@ lint: | tools
 	cargo clippy --quiet --target wasm32-unknown-unknown --features engine -- --deny warnings
 	cargo clippy --quiet --target wasm32-unknown-unknown --features objects -- --deny warnings
 
-# The core: unit tests, properties, the exhaustive check of the lease machine.
+# The core: unit tests, properties, the exhaustive checks, some histories.
 .PHONY: test-core
 test-core:
 	cargo test --quiet
+
+# As optimized as a release, as strict as a debug build.
+PROOFS := cargo test --quiet --profile proofs --features planted-faults
+HISTORIES ?= 100000
+FROM ?= 0
+
+.PHONY: simulate
+simulate:
+	$(PROOFS) --test simulation -- $(if $(SEED),--seed $(SEED),--histories $(HISTORIES) --from $(FROM))
+
+.PHONY: planted
+planted:
+	$(PROOFS) --test simulation -- --faults
+
+.PHONY: exhaustive
+exhaustive:
+	$(PROOFS) --test exhaustive -- --nocapture
 
 # The surface that JavaScript calls, in Node.
 .PHONY: test-surface

@@ -30,8 +30,6 @@ pub enum Fault {
     AgeCountsFromTheAnswer,
     /// A page that is expired is served as stale.
     ServesExpired,
-    /// A part that is stale is not waited for.
-    DoesNotWaitForParts,
     /// Nobody is told that a part was stale.
     DoesNotTellOfStaleParts,
     /// A waiter is given what was invalidated before it asked.
@@ -40,8 +38,10 @@ pub enum Fault {
     KeepsFencedRenders,
     /// What an isolate alone has is fresh as long as it says.
     KeepsItsOwn,
-    /// A request that carries a lease does not bring its copy up to it.
-    CarriedLeaseIgnoresItsPosition,
+    /// What is rendered under a lease that travelled counts as being as new as the lease.
+    CarriedLeaseOutranksItsRequest,
+    /// An isolate that was told to hold asks again at once.
+    ForgetsHolds,
 }
 
 impl Fault {
@@ -60,12 +60,12 @@ impl Fault {
         Self::CopyGoesBack,
         Self::AgeCountsFromTheAnswer,
         Self::ServesExpired,
-        Self::DoesNotWaitForParts,
         Self::DoesNotTellOfStaleParts,
         Self::WaitersTakeAnything,
         Self::KeepsFencedRenders,
         Self::KeepsItsOwn,
-        Self::CarriedLeaseIgnoresItsPosition,
+        Self::CarriedLeaseOutranksItsRequest,
+        Self::ForgetsHolds,
     ];
 
     /// Whether it is made.

@@ -42,6 +42,11 @@ impl Memo {
         }
     }
 
+    /// The coordinator is not to be asked for a refresh yet.
+    pub(super) fn is_held(&self, now: Millis) -> bool {
+        self.hold.contains(now) && !Fault::ForgetsHolds.is_planted()
+    }
+
     /// The coordinator did not answer.
     pub(super) fn is_down(&mut self, now: Millis) {
         self.down = Stretch::of(now, FIRST_DOWN.doubled(self.down_times, LONGEST_DOWN));

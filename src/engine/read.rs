@@ -131,9 +131,8 @@ impl Read {
 impl Engine {
     pub(super) fn begin_read(&mut self, read: Read, now: Millis) -> Progress {
         let carried = read.call.context.carried.as_ref().filter(|carried| carried.is_for(&read.name));
-        let carried = carried.filter(|_| !Fault::CarriedLeaseIgnoresItsPosition.is_planted());
         let must_reach = carried.map_or(Position::BEFORE_EVERYTHING, |carried| carried.lease.position);
-        let leads = read.call.context.carried.as_ref().is_some_and(|carried| carried.is_for(&read.name));
+        let leads = carried.is_some();
         let young = !self.ledger.is_due(self.options.window_ms, now) && self.ledger.position().covers(must_reach);
         let mut read = read;
         read.candidate = self.held(&read.name);
@@ -285,10 +284,7 @@ impl Engine {
         match verdict {
             // A page built on a part that was invalidated would be stored as fresh.
             Verdict::Stale(StaleReason::Tag)
-                if read.call.context.nested
-                    && read.claim.is_none()
-                    && !read.is_passing()
-                    && !Fault::DoesNotWaitForParts.is_planted() =>
+                if read.call.context.nested && read.claim.is_none() && !read.is_passing() =>
             {
                 read.candidate = Some(candidate);
                 read.spared = true;
@@ -382,7 +378,7 @@ impl Engine {
     /// What is stale is there to be served: does this caller make it anew? Nobody waits for that.
     fn claim(&mut self, mut read: Read, now: Millis) -> Progress {
         let memo = self.memos.of(&read.name);
-        if read.call.context.prefetch || memo.hold.contains(now) || memo.down.contains(now) {
+        if read.call.context.prefetch || memo.is_held(now) || memo.down.contains(now) {
             read.claim = Some(Claim::Lost);
             return self.judge_again(read, now);
         }

@@ -52,7 +52,7 @@ impl Engine {
             return Progress::Done(self.ended("prefetch"));
         }
         let memo = self.memos.of(&name);
-        if memo.hold.contains(now) {
+        if memo.is_held(now) {
             return Progress::Done(self.ended("held"));
         }
         if memo.down.contains(now) {

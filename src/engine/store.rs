@@ -33,7 +33,8 @@ impl Engine {
         if let Some(lease) = &lease {
             entry.generation = lease.generation;
             // Whoever renders for another isolate may not have been able to bring its copy up to where that one's stood.
-            let known = if carried.is_some() { entry.position } else { lease.position };
+            let outranks = carried.is_none() || Fault::CarriedLeaseOutranksItsRequest.is_planted();
+            let known = if outranks { lease.position } else { entry.position };
             entry.position = lease.position.lower_of(known);
         }
         entry.position = context.lowered.map_or(entry.position, |lowered| entry.position.lower_of(lowered));

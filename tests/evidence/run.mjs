@@ -13,8 +13,9 @@ import { scenes as kinds } from "./kinds.mjs";
 import { scenes as ledger } from "./ledger.mjs";
 import { scenes as limits } from "./limits.mjs";
 import { scenes as oneRegeneration } from "./one-regeneration.mjs";
+import { scenes as proofs } from "./proofs.mjs";
 import { scenes as tags } from "./tags.mjs";
 import { scenes as twoHosts } from "./two-hosts.mjs";
 import { scenes as useCache } from "./use-cache.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...keyLife, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...data, ...invalidations, ...tags, ...conformance, ...kinds, ...ledger]);
+await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...keyLife, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...data, ...invalidations, ...tags, ...conformance, ...kinds, ...ledger, ...proofs]);

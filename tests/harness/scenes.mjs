@@ -10,7 +10,7 @@
  * @property {string} name
  * @property {string} required In words, for the line.
  * @property {(worst: number) => boolean} holds
- * @property {(context: SceneContext) => Promise<number>} run The worst case seen.
+ * @property {(context: SceneContext) => Promise<number | { worst: number, of: string }>} run The worst case seen; and of how much.
  * @property {(context: SceneContext) => Promise<number>} control The same with the mechanism in question switched off.
  * @property {(worst: number) => boolean} controlFails By default: the control does not hold.
  * @property {string} [controlName] What is switched off, for the line.
@@ -77,7 +77,8 @@ async function play(one) {
   const control = await outcome(one.control, one.limitMs);
   const shown = ({ worst, error }) => (error ? "NaN" : String(worst));
   const controlText = `control${one.controlName ? `, ${one.controlName}:` : ""} ${shown(control)}`;
-  const line = `${one.name} ${shown(run)} (required ${one.required}; ${controlText})`;
+  const of = run.of ? `; of ${run.of}` : "";
+  const line = `${one.name} ${shown(run)} (required ${one.required}; ${controlText}${of})`;
   const reason = fault(one, run, control);
   return { line: reason ? `${line} FAILED: ${reason}` : line, passed: reason === undefined };
 }
@@ -102,8 +103,9 @@ async function outcome(run, limitMs) {
     },
   };
   try {
-    const worst = await limited(run(context), limitMs, `took longer than ${limitMs / 1000} s`);
-    return typeof worst === "number" && !Number.isNaN(worst) ? { worst } : { error: `gave ${worst} where a number is expected` };
+    const result = await limited(run(context), limitMs, `took longer than ${limitMs / 1000} s`);
+    const { worst, of } = typeof result === "object" && result !== null ? result : { worst: result };
+    return typeof worst === "number" && !Number.isNaN(worst) ? { worst, of } : { error: `gave ${worst} where a number is expected` };
   } catch (error) {
     return { error: (error?.message ?? String(error)).replace(/\s*\n\s*/g, " | ") };
   } finally {

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! simulation                      a few histories, and every seed that once found something
-//! simulation --histories N [--from S]
+//! simulation --histories N [--from S] [--planted F]
 //! simulation --seed S             one history, told
-//! simulation --faults             every planted mistake, until it is found
+//! simulation --faults [--only F] [--within N]   every planted mistake, until it is found
 //! ```
 
 #![cfg(not(target_arch = "wasm32"))]
@@ -21,14 +21,15 @@ mod world;
 
 fn main() -> std::process::ExitCode {
     let all: Vec<String> = std::env::args().skip(1).collect();
-    let after = |name: &str| all.iter().position(|arg| arg == name).and_then(|at| all.get(at + 1)?.parse::<u64>().ok());
+    let named = |name: &str| all.iter().position(|arg| arg == name).and_then(|at| all.get(at + 1));
+    let after = |name: &str| named(name).and_then(|value| value.parse::<u64>().ok());
     let held = if let Some(seed) = after("--seed") {
         runs::tell(seed)
     } else if all.iter().any(|arg| arg == "--faults") {
-        runs::find_all_faults()
+        runs::find_all_faults(named("--only"), after("--within"))
     } else {
-        let histories = after("--histories").unwrap_or(20_000);
-        runs::keep_all(kept::SEEDS) && runs::run(after("--from").unwrap_or(0), histories)
+        let histories = after("--histories").unwrap_or(5_000);
+        runs::keep_all(kept::SEEDS) && runs::run(after("--from").unwrap_or(0), histories, named("--planted"))
     };
     if held { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
 }

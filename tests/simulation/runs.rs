@@ -56,6 +56,15 @@ impl Mistake {
         }
     }
 
+    fn name(self) -> String {
+        match self {
+            Self::None => "None".to_owned(),
+            Self::Glue(glue) => format!("{glue:?}"),
+            #[cfg(feature = "planted-faults")]
+            Self::Machine(fault) => format!("{fault:?}"),
+        }
+    }
+
     fn plant(self) {
         #[cfg(feature = "planted-faults")]
         onegen::fault::plant(match self {
@@ -147,8 +156,15 @@ pub(crate) fn keep_all(seeds: &[(u64, &str)]) -> bool {
     })
 }
 
-/// Plays histories on all cores, and says what they found.
-pub(crate) fn run(from: u64, histories: u64) -> bool {
+/// Plays histories on all cores, with the mistake of a name if one is given, and says what they found.
+pub(crate) fn run(from: u64, histories: u64, planted: Option<&String>) -> bool {
+    let mistake = match planted {
+        None => Mistake::None,
+        Some(name) => match mistakes(Some(name)).first() {
+            Some(mistake) => *mistake,
+            None => return false,
+        },
+    };
     let next = AtomicU64::new(from);
     let broken: Mutex<BTreeMap<&'static str, Vec<u64>>> = Mutex::new(BTreeMap::new());
     let occurred: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
@@ -161,7 +177,7 @@ pub(crate) fn run(from: u64, histories: u64) -> bool {
                     if seed >= from + histories {
                         break;
                     }
-                    let truth = play(&Plan::of(seed), Mistake::None, false).truth;
+                    let truth = play(&Plan::of(seed), mistake, false).truth;
                     for (what, times) in truth.occurred {
                         *own.entry(what).or_default() += times;
                     }
@@ -195,31 +211,42 @@ pub(crate) fn run(from: u64, histories: u64) -> bool {
     violations == 0 && missing.is_empty()
 }
 
-fn mistakes() -> Vec<Mistake> {
-    let glue = Glue::ALL.into_iter().map(Mistake::Glue);
+/// All mistakes, or the one of a name; `None` is the name of none.
+fn mistakes(only: Option<&String>) -> Vec<Mistake> {
+    let all = Glue::ALL.into_iter().map(Mistake::Glue);
     #[cfg(feature = "planted-faults")]
-    let glue = glue.chain(crate::faults::Fault::ALL.into_iter().map(Mistake::Machine));
-    glue.collect()
+    let all = all.chain(crate::faults::Fault::ALL.into_iter().map(Mistake::Machine));
+    let is_meant = |mistake: &Mistake| match (only, mistake) {
+        (None, mistake) => *mistake != Mistake::None,
+        (Some(name), Mistake::None) => name == "None",
+        (Some(name), mistake) => mistake.name() == *name,
+    };
+    let found: Vec<_> = all.chain([Mistake::None]).filter(is_meant).collect();
+    if found.is_empty() {
+        println!("no mistake is called {only:?} in this build: those of the core need the feature planted-faults");
+    }
+    found
 }
 
-/// Plays histories with each mistake until it is found.
-pub(crate) fn find_all_faults() -> bool {
-    let mistakes = mistakes();
+/// Plays histories with each mistake, or with that of a name, until it is found.
+pub(crate) fn find_all_faults(only: Option<&String>, within: Option<u64>) -> bool {
+    let mistakes = mistakes(only);
+    let limit = within.unwrap_or(HISTORIES_PER_FAULT);
     let (mut missed, all) = (0, mistakes.len());
     for mistake in mistakes {
-        match first_found(mistake) {
-            Some((seed, found)) => println!("{mistake:?}: {} histories, promise {}", seed + 1, found.promise),
+        match first_found(mistake, limit) {
+            Some((seed, found)) => println!("{}: {} histories, promise {}", mistake.name(), seed + 1, found.promise),
             None => {
                 missed += 1;
-                println!("{mistake:?}: MISSED in {HISTORIES_PER_FAULT} histories");
+                println!("{}: MISSED in {limit} histories", mistake.name());
             }
         }
     }
     println!("planted_faults_missed: {missed} (of {all})");
-    missed == 0
+    missed == 0 && all > 0
 }
 
-fn first_found(mistake: Mistake) -> Option<(u64, Violation)> {
+fn first_found(mistake: Mistake, limit: u64) -> Option<(u64, Violation)> {
     let (next, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let found: Mutex<Option<(u64, Violation)>> = Mutex::new(None);
     std::thread::scope(|scope| {
@@ -227,7 +254,7 @@ fn first_found(mistake: Mistake) -> Option<(u64, Violation)> {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= HISTORIES_PER_FAULT {
+                    if seed >= limit {
                         break;
                     }
                     if let Some(violation) = violation(&Plan::of(seed), mistake)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use onegen::engine::ReadEntry;
 use onegen::entry::Entry;
+use onegen::freshness::{GoneReason, Verdict};
 use onegen::lease::{AbandonReason, Answer, HoldReason, Need};
 use onegen::policy::RoutePolicy;
 use onegen::position::Position;
@@ -291,6 +292,15 @@ impl Truth {
         let (build, versions) = made_of(&entry.shape);
         if build != asked.build {
             self.breaks(NO_MIXING, format!("build {} was given a page of build {build}", asked.build));
+        }
+        let age = asked.clock.since(entry.created_at);
+        // A waiter may serve once what was made while it waited, whatever its clock makes of that.
+        let was_awaited = entry.reason == Verdict::Gone(GoneReason::Purged).as_str();
+        if !was_awaited && entry.expire.is_some_and(|seconds| age > Span::seconds(seconds.into())) {
+            self.breaks(
+                LAST_GOOD_ENTRY,
+                format!("{}: served at an age of {} ms, past its `expire`", asked.name, age.0),
+            );
         }
         let Position { epoch, number } = asked.seen;
         let tags: Vec<_> = tags_of(&entry.tags).collect();

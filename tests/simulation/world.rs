@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use onegen::engine::{Call, Effect, Engine, Outcome, Reply, RequestContext, Step};
 use onegen::key::Scope;
-use onegen::lease::{AbandonReason, Lease};
+use onegen::lease::{AbandonReason, Lease, Need};
 use onegen::policy::EngineOptions;
 use onegen::position::Position;
 use onegen::time::{Millis, Span};
+use onegen::wire::Acquired;
 
 use crate::faults::Glue;
 use crate::objects::{Objects, Shown};
 use crate::plan::{Ending, Move, Plan};
-use crate::truth::{NOTHING_BREAKS, Truth};
+use crate::truth::{LAST_GOOD_ENTRY, NOTHING_BREAKS, Truth};
 
 pub(crate) const START: Millis = Millis(1_800_000_000_000);
 pub(crate) const SECRET: &str = "secret";
@@ -40,6 +41,8 @@ pub(crate) struct Isolate {
     pub(crate) calm_since: Millis,
     lags: bool,
     shown: Shown,
+    /// Until when, by its clock, it was told not to ask of a route again.
+    holds: BTreeMap<String, (Millis, Millis)>,
     /// What it has served last of each route: its generation, and when that was made.
     pub(crate) served: BTreeMap<String, (u64, Millis)>,
 }
@@ -148,8 +151,8 @@ impl World {
 
     fn isolate(&self, host: Host, build: usize, skew: i64) -> Isolate {
         let engine = self.engine(build);
-        let (calm_since, served) = (self.now, BTreeMap::new());
-        Isolate { engine, host, build, engines: 0, skew, calm_since, lags: false, shown: Shown::new(), served }
+        let (calm_since, holds, served) = (self.now, BTreeMap::new(), BTreeMap::new());
+        Isolate { engine, host, build, engines: 0, skew, calm_since, lags: false, shown: Shown::new(), holds, served }
     }
 
     fn engine(&self, build: usize) -> Engine {
@@ -212,6 +215,7 @@ impl World {
     fn proceed(&mut self, id: u32, step: Step) {
         match step {
             Step::Perform { machine, effect, deadline_ms } => {
+                self.is_heeded(id, &effect);
                 let deadline = self.now.after(deadline_ms);
                 let engine = self.tasks.get(&id).map_or(0, |task| self.isolates[task.isolate].engines);
                 let state = Sent::OnItsWay;
@@ -238,11 +242,47 @@ impl World {
             self.isolates[isolate].calm_since = self.now;
         }
         let now = self.clock(isolate);
+        self.is_told(isolate, &wire.effect, &reply);
         let one = &mut self.isolates[isolate];
         // No machine has this number: it was another engine's.
         let machine = if one.engines == wire.engine { wire.machine } else { u32::MAX };
         let step = one.engine.resume(machine, reply, now);
         self.proceed(id, step);
+    }
+
+    /// An answer that says how long an isolate is not to ask again, or that what it says is over.
+    fn is_told(&mut self, isolate: usize, effect: &Effect, reply: &Reply) {
+        let now = self.clock(isolate);
+        let holds = &mut self.isolates[isolate].holds;
+        match (effect, reply) {
+            (Effect::Acquire { object, message }, Reply::Acquired { answer, .. }) if message.need == Need::Refresh => {
+                if let Acquired::Hold { ms, .. } = answer {
+                    holds.insert(object.clone(), (now, now.after(*ms)));
+                } else {
+                    holds.remove(object);
+                }
+            }
+            (Effect::Publish { object, .. } | Effect::Abandon { object, .. }, _) => drop(holds.remove(object)),
+            (Effect::Regenerate { .. }, _) => holds.clear(),
+            _ => {}
+        }
+    }
+
+    /// Whoever was told to hold does not ask before that is over.
+    fn is_heeded(&mut self, id: u32, effect: &Effect) {
+        let Some(isolate) = self.tasks.get(&id).map(|task| task.isolate) else { return };
+        let now = self.clock(isolate);
+        match effect {
+            Effect::Acquire { object, message } if message.need == Need::Refresh => {
+                let hold = self.isolates[isolate].holds.get(object);
+                if hold.is_some_and(|(from, until)| *from <= now && now < *until) {
+                    let evidence = format!("{object}: isolate {isolate} asks again before it was told to");
+                    self.truth.breaks(LAST_GOOD_ENTRY, evidence);
+                }
+            }
+            Effect::Abandon { object, .. } => drop(self.isolates[isolate].holds.remove(object)),
+            _ => {}
+        }
     }
 
     /// The end of a regeneration that a refresh asked for.
@@ -430,6 +470,7 @@ impl World {
                 self.isolates[isolate].engine = self.engine(build);
                 self.isolates[isolate].engines += 1;
                 self.isolates[isolate].served.clear();
+                self.isolates[isolate].holds.clear();
                 self.isolates[isolate].calm_since = now;
             }
             Move::SetClock { isolate, back, by } => {

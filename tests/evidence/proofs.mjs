@@ -1,0 +1,89 @@
+// Scenes without a runtime: what `make simulate`, `make planted` and `make exhaustive` find.
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { scene } from "../harness/scenes.mjs";
+
+const HISTORIES = 60_000;
+const FEWEST_MISTAKES = 20;
+const FEWEST_STATES = 1_900_000;
+const LIMIT_MS = 420_000;
+
+/** Runs one of the crate's proofs; its lines, and cargo's. It may fail: what it found is in them. */
+async function proof({ use }, test, ...args) {
+  const command = ["test", "--quiet", "--profile", "proofs", "--features", "planted-faults", "--test", test, "--", ...args];
+  const child = spawn("cargo", command, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const over = new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
+  await use({
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+    },
+  });
+  const lines = [];
+  for (const input of [child.stdout, child.stderr]) createInterface({ input }).on("line", (line) => lines.push(line));
+  await over;
+  return lines;
+}
+
+/** The numbers of the last line that says this. */
+function numbersOf(lines, pattern) {
+  const found = lines.findLast((line) => pattern.test(line));
+  if (found === undefined) throw new Error(`no line says ${pattern}: ${lines.slice(-3).join(" | ")}`);
+  return pattern.exec(found).slice(1).map(Number);
+}
+
+async function violations(context, histories, ...args) {
+  const lines = await proof(context, "simulation", "--histories", String(histories), ...args);
+  const [found, played] = numbersOf(lines, /^simulated_violations: (\d+) \(histories (\d+)\)$/);
+  if (played !== histories) throw new Error(`${played} of ${histories} histories were played`);
+  const never = lines.find((line) => line.includes("never happened"));
+  if (never && args.length === 0) throw new Error(never);
+  return found;
+}
+
+async function missed(context, ...args) {
+  const lines = await proof(context, "simulation", "--faults", ...args);
+  const [count, all] = numbersOf(lines, /^planted_faults_missed: (\d+) \(of (\d+)\)$/);
+  const took = lines.map((line) => Number(/: (\d+) histories/.exec(line)?.[1] ?? 0));
+  return { count, all, of: `${all} mistakes, each found within ${Math.max(...took)} histories` };
+}
+
+const counted = (lines, pattern) => lines.flatMap((line) => pattern.exec(line)?.[1] ?? []).map(Number);
+
+export const scenes = [
+  scene("simulated_violations", {
+    required: `0 in ${HISTORIES} histories of isolates, coordinators, a ledger and a KV in which nearly everything goes wrong`,
+    holds: (found) => found === 0,
+    alone: true,
+    limitMs: LIMIT_MS,
+    run: (context) => violations(context, HISTORIES),
+    controlName: "with leases granted beside live ones, of 1000",
+    control: (context) => violations(context, 1000, "--planted", "GrantsBesideALease"),
+  }),
+  scene("planted_faults_missed", {
+    required: `0 of at least ${FEWEST_MISTAKES} mistakes made on purpose`,
+    holds: (count) => count === 0,
+    alone: true,
+    limitMs: LIMIT_MS,
+    run: async (context) => {
+      const { count, all, of } = await missed(context);
+      if (all < FEWEST_MISTAKES) throw new Error(`only ${all} mistakes were made`);
+      return { worst: count, of };
+    },
+    controlName: "without a mistake, in 5000 histories",
+    control: async (context) => (await missed(context, "--only", "None", "--within", "5000")).count,
+  }),
+  scene("states_checked", {
+    required: `at least ${FEWEST_STATES}, all promises kept in all of them: the lease machine, the ledger, real engines with both`,
+    holds: (states) => states >= FEWEST_STATES,
+    alone: true,
+    limitMs: LIMIT_MS,
+    run: async (context) => {
+      const lines = await proof(context, "exhaustive", "--nocapture");
+      const [passed, failed] = numbersOf(lines, /(\d+) passed; (\d+) failed/);
+      if (failed > 0 || passed === 0) throw new Error(`${failed} checks failed`);
+      return counted(lines, /into (\d+) different states/).reduce((sum, one) => sum + one, 0);
+    },
+    controlName: "until a promise is broken, at most, by hosts with a mistake",
+    control: async (context) => Math.max(...counted(await proof(context, "exhaustive", "--nocapture", "noticed"), /noticed within (\d+) states/)),
+  }),
+];
