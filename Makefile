@@ -94,11 +94,11 @@ test:
 .PHONY: lint
 lint: | tools
 	cargo fmt --check
-	cargo clippy --quiet --all-targets -- --deny warnings
+	cargo clippy --quiet --all-targets --features planted-faults -- --deny warnings
 	cargo clippy --quiet --target wasm32-unknown-unknown --features engine -- --deny warnings
 	cargo clippy --quiet --target wasm32-unknown-unknown --features objects -- --deny warnings
 
-# The core: unit tests, properties, the exhaustive checks, some histories.
+# The core: unit tests, properties, the exhaustive checks. What takes a release build is part of the evidence.
 .PHONY: test-core
 test-core:
 	cargo test --quiet

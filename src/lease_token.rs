@@ -59,7 +59,7 @@ impl CarriedLease {
         let [VERSION, generation, holder, epoch, number, expire, entry_key] = fields[..] else {
             return None;
         };
-        Some(Self {
+        let carried = Self {
             lease: Lease {
                 generation: generation.parse().ok()?,
                 holder: holder.to_owned(),
@@ -67,7 +67,9 @@ impl CarriedLease {
             },
             entry_key: String::from_utf8(from_hex(entry_key)?).ok()?,
             expire: if expire == "-" { None } else { Some(expire.parse().ok()?) },
-        })
+        };
+        // One spelling only: no two headers are the same lease.
+        (carried.payload() == payload).then_some(carried)
     }
 
     fn payload(&self) -> String {
@@ -97,7 +99,6 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    // One spelling only: no two headers are the same lease.
     let digit = |c: char| c.to_digit(16).filter(|_| !c.is_ascii_uppercase()).and_then(|d| u8::try_from(d).ok());
     let digits = text.chars().map(digit).collect::<Option<Vec<u8>>>()?;
     let (pairs, rest) = digits.as_chunks::<2>();

@@ -47,7 +47,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    const ALL: [Self; 9] = [
+    /// All of them.
+    pub const ALL: [Self; 9] = [
         Self::Health,
         Self::Entry,
         Self::Acquire,

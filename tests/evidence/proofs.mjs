@@ -5,6 +5,9 @@ import { scene } from "../harness/scenes.mjs";
 
 const HISTORIES = 60_000;
 const FEWEST_MISTAKES = 20;
+/** For each decoder. */
+const EXECUTIONS = 300_000;
+const FEWEST_DECODERS = 5;
 const FEWEST_STATES = 1_900_000;
 const LIMIT_MS = 420_000;
 
@@ -47,9 +50,31 @@ async function missed(context, ...args) {
   return { count, all, of: `${all} mistakes, each found within ${Math.max(...took)} histories` };
 }
 
+async function panics(context, ...args) {
+  const lines = await proof(context, "fuzz", "--executions", String(EXECUTIONS), ...args);
+  const [count, executions, decoders] = numbersOf(lines, /^fuzz_panics: (\d+) \(executions (\d+), decoders (\d+)\)$/);
+  const idle = lines.find((line) => /: 0 of \d+ files of its corpus/.test(line));
+  if (idle) throw new Error(`a decoder takes nothing of its corpus: ${idle}`);
+  for (const line of lines.filter((line) => line.includes(" panics on "))) if (args.length === 0) console.error(`fuzz_panics: ${line}`);
+  return { count, executions, decoders };
+}
+
 const counted = (lines, pattern) => lines.flatMap((line) => pattern.exec(line)?.[1] ?? []).map(Number);
 
 export const scenes = [
+  scene("fuzz_panics", {
+    required: `0 of whoever reads stored values, rows, messages, requests, tokens, keys and options, and of what is done with them`,
+    holds: (count) => count === 0,
+    alone: true,
+    limitMs: LIMIT_MS,
+    run: async (context) => {
+      const { count, executions, decoders } = await panics(context);
+      if (decoders < FEWEST_DECODERS || executions < decoders * EXECUTIONS) throw new Error(`${executions} executions of ${decoders} decoders`);
+      return { worst: count, of: `${executions} executions of ${decoders} decoders` };
+    },
+    controlName: "a reader that believes a length",
+    control: async (context) => (await panics(context, "--careless")).count,
+  }),
   scene("simulated_violations", {
     required: `0 in ${HISTORIES} histories of isolates, coordinators, a ledger and a KV in which nearly everything goes wrong`,
     holds: (found) => found === 0,

@@ -1,6 +1,5 @@
 //! Mistakes that are made on purpose: each must be found, else nothing would be found either when it is made by accident.
 
-#[cfg(feature = "planted-faults")]
 pub(crate) use onegen::fault::Fault;
 
 /// Mistakes of whoever drives the machines: the hosts and the objects.

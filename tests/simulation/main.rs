@@ -7,8 +7,6 @@
 //! simulation --faults [--only F] [--within N]   every planted mistake, until it is found
 //! ```
 
-#![cfg(not(target_arch = "wasm32"))]
-
 mod faults;
 mod host;
 mod kept;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::faults::Glue;
+use crate::faults::{Fault, Glue};
 use crate::plan::{Move, Plan};
 use crate::truth::Violation;
 use crate::world::World;
@@ -44,8 +44,7 @@ const MUST_OCCUR: [&str; 24] = [
 enum Mistake {
     None,
     Glue(Glue),
-    #[cfg(feature = "planted-faults")]
-    Machine(crate::faults::Fault),
+    Machine(Fault),
 }
 
 impl Mistake {
@@ -60,13 +59,11 @@ impl Mistake {
         match self {
             Self::None => "None".to_owned(),
             Self::Glue(glue) => format!("{glue:?}"),
-            #[cfg(feature = "planted-faults")]
             Self::Machine(fault) => format!("{fault:?}"),
         }
     }
 
     fn plant(self) {
-        #[cfg(feature = "planted-faults")]
         onegen::fault::plant(match self {
             Self::Machine(fault) => Some(fault),
             _ => None,
@@ -213,9 +210,7 @@ pub(crate) fn run(from: u64, histories: u64, planted: Option<&String>) -> bool {
 
 /// All mistakes, or the one of a name; `None` is the name of none.
 fn mistakes(only: Option<&String>) -> Vec<Mistake> {
-    let all = Glue::ALL.into_iter().map(Mistake::Glue);
-    #[cfg(feature = "planted-faults")]
-    let all = all.chain(crate::faults::Fault::ALL.into_iter().map(Mistake::Machine));
+    let all = Glue::ALL.into_iter().map(Mistake::Glue).chain(Fault::ALL.into_iter().map(Mistake::Machine));
     let is_meant = |mistake: &Mistake| match (only, mistake) {
         (None, mistake) => *mistake != Mistake::None,
         (Some(name), Mistake::None) => name == "None",
@@ -223,7 +218,7 @@ fn mistakes(only: Option<&String>) -> Vec<Mistake> {
     };
     let found: Vec<_> = all.chain([Mistake::None]).filter(is_meant).collect();
     if found.is_empty() {
-        println!("no mistake is called {only:?} in this build: those of the core need the feature planted-faults");
+        println!("no mistake is called {only:?}");
     }
     found
 }
