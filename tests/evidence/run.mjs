@@ -4,6 +4,7 @@ import { scenes as api } from "./api.mjs";
 import { scenes as conformance } from "./conformance.mjs";
 import { scenes as data } from "./data.mjs";
 import { scenes as deployments } from "./deployments.mjs";
+import { faultsOpen } from "./faults-table.mjs";
 import { scenes as faults } from "./faults.mjs";
 import { scenes as fleetOutages } from "./fleet-outages.mjs";
 import { scenes as fleet } from "./fleet.mjs";
@@ -13,9 +14,32 @@ import { scenes as kinds } from "./kinds.mjs";
 import { scenes as ledger } from "./ledger.mjs";
 import { scenes as limits } from "./limits.mjs";
 import { scenes as oneRegeneration } from "./one-regeneration.mjs";
+import { scenes as openNextFaults } from "./opennext-faults.mjs";
 import { scenes as proofs } from "./proofs.mjs";
 import { scenes as tags } from "./tags.mjs";
 import { scenes as twoHosts } from "./two-hosts.mjs";
 import { scenes as useCache } from "./use-cache.mjs";
 
-await runScenesAndExit([...oneRegeneration, ...faults, ...fleet, ...fleetOutages, ...keyLife, ...deployments, ...twoHosts, ...limits, ...api, ...useCache, ...data, ...invalidations, ...tags, ...conformance, ...kinds, ...ledger, ...proofs]);
+// The longest first: they mostly wait.
+const scenes = [
+  ...openNextFaults,
+  ...oneRegeneration,
+  ...faults,
+  ...fleet,
+  ...fleetOutages,
+  ...keyLife,
+  ...deployments,
+  ...twoHosts,
+  ...limits,
+  ...api,
+  ...useCache,
+  ...data,
+  ...invalidations,
+  ...tags,
+  ...conformance,
+  ...kinds,
+  ...ledger,
+  ...proofs,
+];
+
+await runScenesAndExit([...scenes, faultsOpen(scenes)]);

@@ -147,7 +147,7 @@ const segment = (name) => ({ rsc: "1", "next-router-prefetch": "1", "next-router
 /** What browsers ask for: a page, its RSC payload on navigation, and what a link in view prefetches. */
 const representations = [{}, { rsc: "1" }, segment("/_tree"), segment("/_full"), segment("/_head")];
 
-async function everyRepresentation(world) {
+export async function everyRepresentation(world) {
   const path = "/brief/represented";
   mustBe200([await world.visit(0, path)]);
   await warm(world);

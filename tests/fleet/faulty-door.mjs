@@ -19,7 +19,7 @@ import { Agent, createServer, request as send } from "node:http";
  * @property {boolean} [cutOff] or broken off in the middle of its body.
  */
 
-/** @param {string} [url] where the Worker is; without one something else must answer @returns {Promise<FaultyDoor>} */
+/** @param {string | (() => string)} [url] where the Worker is; without one something else must answer @returns {Promise<FaultyDoor>} */
 export async function openDoor(url) {
   const door = new FaultyDoor(url);
   await door.open();
@@ -37,7 +37,7 @@ class FaultyDoor {
   #mostPending = 0;
 
   constructor(target) {
-    this.#target = target;
+    this.#target = typeof target === "function" ? target : () => target;
   }
 
   async open() {
@@ -97,7 +97,7 @@ class FaultyDoor {
 
   async #askWorker({ method, url, headers }, body, { authorization = headers.authorization }) {
     const { host, connection, ...passed } = headers;
-    const request = send(new URL(url, this.#target), { method, agent: this.#agent, headers: { ...passed, authorization } });
+    const request = send(new URL(url, this.#target()), { method, agent: this.#agent, headers: { ...passed, authorization } });
     request.end(body);
     const [answer] = await once(request, "response");
     return { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(await answer.toArray()) };

@@ -38,6 +38,9 @@ const answers = {
     return process.memoryUsage().heapUsed;
   },
 
+  /** How many calls of the engine are in progress. */
+  machines: () => globalThis[ENGINE]?.stats().machines ?? 0,
+
   /** Lets the `calls`-th call of the engine from now on panic; says whether there is an engine. */
   panic(calls) {
     globalThis[ENGINE]?.initSync().inject_panic(calls);
@@ -46,5 +49,5 @@ const answers = {
 };
 
 process.on("message", async ({ id, question, given }) => {
-  process.send({ id, answer: await answers[question](given) });
+  if (question in answers) process.send({ id, answer: await answers[question](given) });
 });

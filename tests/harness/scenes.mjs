@@ -5,6 +5,7 @@
  * @property {<T extends AsyncDisposable>(resource: T | Promise<T>) => Promise<T>} use Disposes of it when the run is over, also
  *   when the run failed or took too long.
  * @property {AbortSignal} signal Aborted when the time is over.
+ * @property {Map<string, { passed: boolean, controlFailed: boolean }>} ended How the scenes that were played before ended.
  *
  * @typedef {object} Scene
  * @property {string} name
@@ -15,6 +16,7 @@
  * @property {(worst: number) => boolean} controlFails By default: the control does not hold.
  * @property {string} [controlName] What is switched off, for the line.
  * @property {number} limitMs For the run and for the control, each.
+ * @property {string[]} [sums] The scenes whose ends it tells of: it is played after all others, and they are whenever it is.
  * @property {boolean} [alone] Whether no other scene may play beside this one: it loads the machine to its limit.
  */
 
@@ -37,17 +39,19 @@ export function scene(name, parts) {
  */
 export async function runScenes(scenes, { args = process.argv.slice(2), lanes = LANES, print = console.log } = {}) {
   const chosen = choose(scenes, args);
-  let failed = 0;
+  const ended = new Map();
   const playAll = async (queue) => {
     for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
-      const { line, passed } = await play(one);
+      const { line, ...end } = await play(one, ended);
       print(line);
-      if (!passed) failed += 1;
+      ended.set(one.name, end);
     }
   };
-  const together = chosen.filter(({ alone }) => !alone);
+  const together = chosen.filter(({ alone, sums }) => !alone && !sums);
   await Promise.all(Array.from({ length: lanes }, () => playAll(together)));
   await playAll(chosen.filter(({ alone }) => alone));
+  await playAll(chosen.filter(({ sums }) => sums));
+  const failed = [...ended.values()].filter(({ passed }) => !passed).length;
   print(`${chosen.length - failed} passed, ${failed} failed`);
   return failed === 0;
 }
@@ -69,18 +73,20 @@ function choose(scenes, args) {
   if (names.length === 0 || unknown.length > 0) {
     throw new Error(`--only names no scene${unknown.length ? `: ${unknown.join(", ")}` : ""}; the scenes are ${scenes.map(({ name }) => name).join(", ")}.`);
   }
-  return scenes.filter(({ name }) => names.includes(name));
+  const summed = scenes.filter(({ name }) => names.includes(name)).flatMap(({ sums = [] }) => sums);
+  return scenes.filter(({ name }) => names.includes(name) || summed.includes(name));
 }
 
-async function play(one) {
-  const run = await outcome(one.run, one.limitMs);
-  const control = await outcome(one.control, one.limitMs);
+async function play(one, ended) {
+  const run = await outcome(one.run, one.limitMs, ended);
+  const control = await outcome(one.control, one.limitMs, ended);
   const shown = ({ worst, error }) => (error ? "NaN" : String(worst));
   const controlText = `control${one.controlName ? `, ${one.controlName}:` : ""} ${shown(control)}`;
   const of = run.of ? `; of ${run.of}` : "";
   const line = `${one.name} ${shown(run)} (required ${one.required}; ${controlText}${of})`;
   const reason = fault(one, run, control);
-  return { line: reason ? `${line} FAILED: ${reason}` : line, passed: reason === undefined };
+  const controlFailed = control.error === undefined && one.controlFails(control.worst);
+  return { line: reason ? `${line} FAILED: ${reason}` : line, passed: reason === undefined, controlFailed };
 }
 
 function fault(one, run, control) {
@@ -92,11 +98,12 @@ function fault(one, run, control) {
 }
 
 /** The number that a run gives, or why it gave none; everything it used is disposed of when this is back. */
-async function outcome(run, limitMs) {
+async function outcome(run, limitMs, ended) {
   const over = new AbortController();
   const resources = [];
   const context = {
     signal: over.signal,
+    ended,
     use: async (resource) => {
       resources.push(resource);
       return resource;

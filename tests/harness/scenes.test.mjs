@@ -8,6 +8,7 @@ test("a line for each scene, and one for all", async () => {
   const { lines, passed } = await played([
     scene("good", good),
     scene("named_control", { ...good, controlName: "no coordinator" }),
+    scene("of_many", { ...good, run: async () => ({ worst: 0, of: "7 of a kind" }) }),
     scene("short", { ...good, run: async () => 2 }),
     scene("proves_nothing", { ...good, control: async () => 0 }),
     scene("throws", { ...good, run: () => Promise.reject(new Error("oh\n  no")) }),
@@ -17,12 +18,13 @@ test("a line for each scene, and one for all", async () => {
   assert.deepEqual(lines, [
     "good 0 (required 0; control 3)",
     "named_control 0 (required 0; control, no coordinator: 3)",
+    "of_many 0 (required 0; control 3; of 7 of a kind)",
     "short 2 (required 0; control 3) FAILED: short of what is required",
     "proves_nothing 0 (required 0; control 0) FAILED: proves nothing, the control does not fail",
     "throws NaN (required 0; control 3) FAILED: oh | no",
     "no_number NaN (required 0; control 3) FAILED: gave undefined where a number is expected",
     "too_long NaN (required 0; control 3) FAILED: took longer than 0.02 s",
-    "2 passed, 5 failed",
+    "3 passed, 5 failed",
   ]);
   assert.equal(passed, false);
 });
@@ -65,6 +67,18 @@ test("two scenes play at a time, and none beside one that must be alone", async 
   await played([watched("alone", { alone: true }), watched("a"), watched("b")], [], 2);
   assert.deepEqual(together.at(0), "a+b");
   assert.deepEqual(together.at(-1), "alone");
+});
+
+test("a scene that sums others up is played after them, and they whenever it is", async () => {
+  const sum = ({ ended }) => [...ended.values()].filter(({ passed, controlFailed }) => passed && controlFailed).length;
+  const scenes = [
+    scene("sum", { ...good, holds: (count) => count === 1, sums: ["good", "bad"], run: async (context) => sum(context), control: async () => 0 }),
+    scene("bad", { ...good, run: async () => 2 }),
+    scene("good", good),
+    scene("another", good),
+  ];
+  const { lines } = await played(scenes, ["--only", "sum"], 1);
+  assert.deepEqual(lines, ["bad 2 (required 0; control 3) FAILED: short of what is required", "good 0 (required 0; control 3)", "sum 1 (required 0; control 0)", "2 passed, 1 failed"]);
 });
 
 test("some scenes of many", async () => {

@@ -13,7 +13,7 @@ export const bothWays = ["two-hosts", "two-hosts-interception"];
 
 /** The build is the same for all. */
 const built = new URL("../.build/two-hosts/", import.meta.url);
-const image = { folder: fileURLToPath(new URL("image", built)), command: "start" };
+export const image = { folder: fileURLToPath(new URL("image", built)), command: "start" };
 
 /**
  * @typedef {object} Host What runs the app twice; `visit`, `crowd` and `probe` as a world's.

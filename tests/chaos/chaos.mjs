@@ -1,0 +1,135 @@
+/** Mixed traffic while nearly everything goes wrong; then everything is well, and the books must balance. */
+
+import { generationOf, renderOf, sleep } from "../evidence/apps.mjs";
+import { sequence } from "../evidence/round-robin.mjs";
+import { hard, versionOf } from "../two-hosts/invalidating.mjs";
+import { accounted, recorded, unseenByTheirOwn, wentBack } from "./books.mjs";
+import { Traffic, kept, tagged } from "./traffic.mjs";
+import { chanceOf, makeTrouble, ownTroubles, troubles } from "./troubles.mjs";
+
+/** Until then every page is rendered exactly once again per event: the longest hit-for-miss, and time to look. */
+const RECOVERED_WITHIN_MS = 90_000;
+/** A copy of the ledger that could not be had is asked for again by then, and has what was missed one window later. */
+const LEDGER_AGAIN_MS = 12_000;
+const WINDOW_MS = 1000;
+
+/**
+ * @param {import("./places.mjs").Places} places
+ * @param {{ seconds: number, seed: number, print?: (line: string) => void }} options
+ * @returns {Promise<{ violations: string[], requests: number, kills: number, renders: number, invalidations: number, recoveredMs: number }>}
+ */
+export async function chaos(places, { seconds, seed, print = () => {} }) {
+  const chance = chanceOf(sequence(seed));
+  const traffic = new Traffic(places, chance);
+  const begunAt = Date.now();
+  const isOver = () => Date.now() > begunAt + seconds * 1000;
+  const tell = (name) => print(`${((Date.now() - begunAt) / 1000).toFixed(1)} s  ${name}`);
+  const kinds = places.hasOnegen ? troubles : ownTroubles;
+  await Promise.all([traffic.flow(isOver), makeTrouble(places, kinds, chance, isOver, tell)]);
+  tell("everything is well from here on");
+  const violations = [];
+  const recovered = await recover(places, traffic, chance, violations, tell);
+  violations.push(...(await audit(places, traffic)));
+  if (places.hasOnegen) violations.push(...(await leaks(places)));
+  const invalidations = traffic.asked.filter(({ invalidation }) => invalidation).length;
+  const renders = places.probe.renders().filter(({ path }) => !path.startsWith("/product/")).length;
+  return { violations, requests: traffic.asked.length, kills: places.kills, renders, invalidations, recoveredMs: recovered };
+}
+
+const shown = (visit) => `${generationOf(visit)} ${renderOf(visit)}`;
+
+/** Until a whole round is as it must be: whatever is invalidated is rendered once for everybody, what is not is not. */
+async function recover(places, traffic, chance, violations, tell) {
+  await sleep(LEDGER_AGAIN_MS);
+  const from = Date.now();
+  for (;;) {
+    const wrong = await round(places, traffic, chance);
+    const took = Date.now() - from;
+    if (wrong.length === 0) return took;
+    tell(`not yet: ${wrong.join("; ")}`);
+    if (took > RECOVERED_WITHIN_MS) {
+      violations.push(...wrong.map((one) => `after ${took} ms in which everything was well, ${one}`));
+      return took;
+    }
+    await sleep(1000);
+  }
+}
+
+async function round(places, traffic, chance) {
+  const wrong = [];
+  const crowd = async (path) => {
+    const before = places.probe.renders(path).length;
+    const visits = await Promise.all(places.places.flatMap((place) => [place, place].map((one) => traffic.visit(one, path))));
+    const bad = visits.filter(({ status }) => status !== 200);
+    if (bad.length > 0) wrong.push(`${path} was answered with ${bad.map(({ status }) => status)}`);
+    return { visits, renders: places.probe.renders(path).length - before };
+  };
+  for (const path of kept) {
+    await crowd(path);
+    const { visits, renders } = await crowd(path);
+    const versions = new Set(visits.map(({ render }) => render)).size;
+    if (renders > 0 || versions > 1) wrong.push(`${path}, which nobody invalidated, was rendered ${renders} times and has ${versions} versions`);
+  }
+  for (const slug of tagged) {
+    await traffic.invalidate(chance.pick(places.places), hard, slug);
+    await sleep(WINDOW_MS + 500);
+    const { visits, renders } = await crowd(`/tagged/${slug}`);
+    const versions = new Set(visits.map(({ render }) => render)).size;
+    if (renders !== 1 || versions !== 1) wrong.push(`/tagged/${slug} was rendered ${renders} times and has ${versions} versions`);
+  }
+  return wrong;
+}
+
+async function audit(places, traffic) {
+  const { asked } = traffic;
+  const { sums, wrong } = accounted(asked);
+  const violations = [...wrong, ...wentBack(asked)];
+  const sum = Object.values(sums).reduce((a, b) => a + b, 0);
+  if (sum + wrong.length < asked.length) violations.push(`of ${asked.length} requests ${sum} are accounted for`);
+  // When the probe was asked for what a page is made of.
+  const reads = new Map(places.probe.renders().map(({ id, startedAt }) => [id, startedAt]));
+  const readAt = (version) => reads.get(version);
+  const lostSentences = places.logged(/could not be recorded/);
+  const invalidations = recorded(asked, lostSentences, Date.now());
+  violations.push(...unseenByTheirOwn(asked, invalidations, readAt));
+  for (const slug of tagged) {
+    const last = Math.max(0, ...invalidations.filter(({ invalidation }) => invalidation.slug === slug).map(({ startedAt }) => startedAt));
+    for (const place of places.places) {
+      const visit = await place.visit(`/tagged/${slug}`);
+      const read = readAt(versionOf(visit)) ?? 0;
+      if (read < last) violations.push(`/tagged/${slug} at ${place.name}: made of what was read ${last - read} ms before its last invalidation`);
+    }
+  }
+  return violations;
+}
+
+/** Nothing is left of it: calls, leases, what nobody handled, requests before the door. */
+async function leaks(places) {
+  await sleep(3000);
+  const violations = [];
+  for (const place of places.places.filter(({ onWorkers }) => !onWorkers)) {
+    for (const what of await places.ask(place, "unhandled")) violations.push(`${place.name} handled nowhere: ${what}`);
+    const machines = await places.ask(place, "machines");
+    if (machines > 0) violations.push(`${place.name} has ${machines} calls of its engine in progress when nobody asks for anything`);
+  }
+  places.door.takeMostPending();
+  const pending = places.door.takeMostPending();
+  if (pending > 0) violations.push(`${pending} requests wait before the Onegen Worker when nobody asks for anything`);
+  const routes = (await places.kv.keys("onegen/")).map(({ name }) => name).filter((name) => name.includes("/response/"));
+  for (const [name, tables] of Object.entries(await places.rows(routes))) {
+    const lease = liveLease(tables);
+    if (lease) violations.push(`${name}: a lease lives until ${lease} when nobody renders`);
+  }
+  return violations;
+}
+
+/** The deadline of the lease that a coordinator's row holds, if it is to come. */
+function liveLease(tables) {
+  for (const row of Object.values(tables).flat()) {
+    for (const value of Object.values(typeof row === "string" ? JSON.parse(row) : {})) {
+      const { grant } = typeof value === "string" && value.startsWith("{") ? JSON.parse(value) : {};
+      if (grant && !grant.ended && grant.deadline > Date.now()) return new Date(grant.deadline).toISOString();
+    }
+  }
+  return undefined;
+}
