@@ -5,6 +5,7 @@ const LONGEST_ANSWER_MS = 45_000;
 /** Until then an invalidation is recorded, or reported as lost: Next.js 16.4 answers whoever asked for it before. */
 const RECORDED_WITHIN_MS = 20_000;
 
+const clock = (at) => new Date(at).toISOString().slice(11, 23);
 const during = ({ startedAt, endedAt }, { from, to }) => startedAt <= to && endedAt >= from;
 const diedWith = (asked) => asked.place.downs.some((down) => during(asked, down));
 const isOfOneLife = ({ life, lifeAfter }) => life === lifeAfter;
@@ -60,5 +61,8 @@ export function unseenByTheirOwn(asked, invalidations, readAt) {
   return asked
     .filter(({ follows, status, life, lifeAfter }) => follows && status === 200 && isRecorded(follows) && follows.life === life && life === lifeAfter)
     .filter(({ version, follows }) => (readAt(version) ?? 0) < follows.startedAt)
-    .map(({ path, place, version, follows }) => `${path} at ${place.name}: made of ${version}, read ${follows.startedAt - (readAt(version) ?? 0)} ms before it was invalidated there`);
+    .map(({ path, place, version, follows, startedAt, endedAt, told }) => {
+      const before = follows.startedAt - (readAt(version) ?? 0);
+      return `${path} at ${place.name}: made of what was read ${before} ms before it was invalidated there at ${clock(follows.startedAt)}-${clock(follows.endedAt)}, asked for at ${clock(startedAt)}-${clock(endedAt)}, ${told}`;
+    });
 }

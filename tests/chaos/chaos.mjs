@@ -23,7 +23,7 @@ export async function chaos(places, { seconds, seed, print = () => {} }) {
   const traffic = new Traffic(places, chance);
   const begunAt = Date.now();
   const isOver = () => Date.now() > begunAt + seconds * 1000;
-  const tell = (name) => print(`${((Date.now() - begunAt) / 1000).toFixed(1)} s  ${name}`);
+  const tell = (name) => print(`${new Date().toISOString().slice(11, 23)}  ${name}`);
   const kinds = places.hasOnegen ? troubles : ownTroubles;
   await Promise.all([traffic.flow(isOver), makeTrouble(places, kinds, chance, isOver, tell)]);
   tell("everything is well from here on");
@@ -66,9 +66,9 @@ async function round(places, traffic, chance) {
   };
   for (const path of kept) {
     await crowd(path);
-    const { visits, renders } = await crowd(path);
-    const versions = new Set(visits.map(({ render }) => render)).size;
-    if (renders > 0 || versions > 1) wrong.push(`${path}, which nobody invalidated, was rendered ${renders} times and has ${versions} versions`);
+    // Whoever has a page that is fresh asks nobody: where a clock that was wrong has had it made anew, places may have two.
+    const { renders } = await crowd(path);
+    if (renders > 0) wrong.push(`${path}, which nobody invalidated, was rendered ${renders} times`);
   }
   for (const slug of tagged) {
     await traffic.invalidate(chance.pick(places.places), hard, slug);

@@ -57,6 +57,8 @@ async function withFleet(world, door, options) {
 class Places {
   #world;
   #fleet;
+  /** The last death of a process of workerd: they find each other anew after each, so one follows upon the other. */
+  #lastDeath = Promise.resolve();
 
   constructor(world, door, fleet) {
     this.#world = world;
@@ -82,6 +84,11 @@ class Places {
 
   /** SIGKILL; `whileDown` passes before it is started anew. @param {Place} place */
   async kill(place, whileDown) {
+    if (place.onWorkers) await this.#oneByOne(() => this.#kill(place, whileDown));
+    else await this.#kill(place, whileDown);
+  }
+
+  async #kill(place, whileDown) {
     const down = { from: Date.now(), to: Infinity };
     place.downs.push(down);
     place.isUp = false;
@@ -97,17 +104,26 @@ class Places {
   }
 
   async killObjects(whileDown) {
-    this.kills += 1;
-    await this.#world.killObjects();
-    await whileDown();
-    await this.#world.startObjects();
+    await this.#oneByOne(async () => {
+      this.kills += 1;
+      await this.#world.killObjects();
+      await whileDown();
+      await this.#world.startObjects();
+    });
   }
 
   async killKv(whileDown) {
-    this.kills += 1;
-    await this.#world.killKv();
-    await whileDown();
-    await this.#world.startKv();
+    await this.#oneByOne(async () => {
+      this.kills += 1;
+      await this.#world.killKv();
+      await whileDown();
+      await this.#world.startKv();
+    });
+  }
+
+  async #oneByOne(death) {
+    this.#lastDeath = this.#lastDeath.then(death);
+    await this.#lastDeath;
   }
 
   /** A clock is off by so much from now on. */

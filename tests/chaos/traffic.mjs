@@ -7,13 +7,13 @@ const VISITORS = 14;
 
 /** How many pages of each kind. */
 const PAGES = { kept: 4, pathed: 3, brief: 3, tagged: 6 };
-export const kept = Array.from({ length: PAGES.kept }, (_, n) => `/kept-${n}`);
+export const kept = Array.from({ length: PAGES.kept }, (_, n) => `/isr/kept-${n}`);
 export const tagged = Array.from({ length: PAGES.tagged }, (_, n) => `page-${n}`);
 
 /** Kinds of requests, and how many in a hundred are of each. */
 const KINDS = [
   [22, ({ pick }) => ({ path: pick(kept) })],
-  [8, ({ below }) => ({ path: `/pathed-${below(PAGES.pathed)}` })],
+  [8, ({ below }) => ({ path: `/isr/pathed-${below(PAGES.pathed)}` })],
   [18, ({ below }) => ({ path: `/brief/page-${below(PAGES.brief)}` })],
   [24, ({ pick }) => ({ path: `/tagged/${pick(tagged)}` })],
   [6, ({ pick }) => ({ path: pick(kept), init: { headers: { rsc: "1" } } })],
@@ -22,7 +22,7 @@ const KINDS = [
   [4, ({ pick, below }) => ({ path: pick(kept), abortMs: below(40) })],
   [5, ({ pick }) => ({ invalidates: hard, slug: pick(tagged) })],
   [2, ({ pick }) => ({ invalidates: soft, slug: pick(tagged) })],
-  [2, ({ below }) => ({ invalidates: byPath, path: `/pathed-${below(PAGES.pathed)}` })],
+  [2, ({ below }) => ({ invalidates: byPath, path: `/isr/pathed-${below(PAGES.pathed)}` })],
 ];
 
 /**
@@ -38,6 +38,7 @@ const KINDS = [
  * @property {string} [render]
  * @property {string} [version]
  * @property {number} [generation]
+ * @property {string} [told] `Cache-Status`
  * @property {{ tag?: string, hard: boolean }} [invalidation]
  * @property {Asked} [follows] the invalidation that the same visitor was told of just before
  */
@@ -94,7 +95,7 @@ export class Traffic {
     const visit = await ask();
     const { status, startedAt, endedAt, text } = visit;
     const one = { place, life, lifeAfter: place.life, path, status, startedAt, endedAt, aborted: isAborted(), ...more };
-    if (status === 200 && !more.invalidation) Object.assign(one, { render: renderOf(visit), version: versionOf(visit), generation: generationOf(visit), path });
+    if (status === 200 && !more.invalidation) Object.assign(one, { render: renderOf(visit), version: versionOf(visit), generation: generationOf(visit), told: visit.headers.get("cache-status") });
     if (status === 0) one.why = String(visit.error?.cause?.message ?? visit.error?.message);
     else if (status !== 200) one.why = text.slice(0, 120);
     if (status === 200 && /<main/.test(text) && !text.includes(`data-path="${path}"`)) one.why = "another page";

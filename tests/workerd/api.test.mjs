@@ -8,6 +8,8 @@ import { startWorld, stopAllWorlds } from "../harness/world.mjs";
 import { Client, ask, beforeEverything, everythingStored, frame, inPieces, keyOf, readFrame, storedHandler, storedState, tokenList, tokens } from "./api-client.mjs";
 
 const MiB = 1024 * 1024;
+/** The default of the option `kvTtlSeconds`. */
+const keyLife = 30 * 24 * 3600;
 
 let world;
 let one;
