@@ -134,6 +134,15 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_has_one_spelling() {
+        let token = carried().sign("secret");
+        let (payload, _) = token.rsplit_once('.').unwrap();
+        let other = payload.replacen("1.", "1.0", 1);
+        let signed = to_hex(&signature("secret", &other).finalize().into_bytes());
+        assert_eq!(CarriedLease::verify(&format!("{other}.{signed}"), "secret"), None);
+    }
+
+    #[test]
     fn a_lease_is_for_one_route_only() {
         assert!(carried().is_for("onegen/1/app/b/response//x"));
         assert!(!carried().is_for("onegen/1/app/b/response//y"));

@@ -40,9 +40,9 @@ pub(super) struct Observe {
 }
 
 impl Invalidate {
-    /// Whether the ledger is being told of one of these tags. Beyond the first attempt nobody waits for that.
+    /// Whether the ledger is being told of one of these tags.
     fn is_recording<'a>(&self, mut tags: impl Iterator<Item = &'a String>) -> bool {
-        self.attempts <= 1 && tags.any(|tag| self.tags.contains(tag))
+        tags.any(|tag| self.tags.contains(tag))
     }
 }
 

@@ -5,6 +5,9 @@ const LONGEST_ANSWER_MS = 45_000;
 /** Until then an invalidation is recorded, or reported as lost: Next.js 16.4 answers whoever asked for it before. */
 const RECORDED_WITHIN_MS = 20_000;
 
+/** The crate's `READ_LIMIT`. */
+const READ_LIMIT_MS = 3000;
+
 const clock = (at) => new Date(at).toISOString().slice(11, 23);
 const during = ({ startedAt, endedAt }, { from, to }) => startedAt <= to && endedAt >= from;
 const diedWith = (asked) => asked.place.downs.some((down) => during(asked, down));
@@ -54,11 +57,16 @@ export function recorded(asked, lostSentences, now) {
   });
 }
 
-/** Whoever invalidated sees that at once: the page is made of what was read after it. */
+/**
+ * Whoever invalidated sees that at once: the page is made of what was read after it. Except where the same process was rendering the page
+ * just then: Next.js has everybody join that, before any cache is asked (its response cache batches by key). And except where the ledger
+ * could not be told yet: Next.js 16.4 has answered by then, and readers wait for as long as a read may take, not longer.
+ */
 export function unseenByTheirOwn(asked, invalidations, readAt) {
   const known = new Set(invalidations.filter(({ invalidation }) => invalidation.hard).map(({ place, startedAt, path }) => `${place.name} ${startedAt} ${path}`));
   const isRecorded = ({ place, startedAt, path }) => known.has(`${place.name} ${startedAt} ${path}`);
   return asked
+    .filter(({ told, startedAt, endedAt }) => !/; collapsed/.test(told) && endedAt - startedAt < READ_LIMIT_MS)
     .filter(({ follows, status, life, lifeAfter }) => follows && status === 200 && isRecorded(follows) && follows.life === life && life === lifeAfter)
     .filter(({ version, follows }) => (readAt(version) ?? 0) < follows.startedAt)
     .map(({ path, place, version, follows, startedAt, endedAt, told }) => {

@@ -73,7 +73,12 @@ test("what one client publishes, another is handed over and then finds in KV, on
   assert.equal(entry.status, 200);
   assert.equal(entry.headers.get("content-type"), "application/octet-stream");
   assert.equal(entry.headers.get("etag"), `"${lease.generation}"`);
-  assert.deepEqual(entry.body, newer.body);
+  const [kept, handed] = [readFrame(entry.body), readFrame(newer.body)];
+  assert.deepEqual({ ...kept.metadata, k: handed.metadata.k }, handed.metadata);
+  assert.equal(kept.body, handed.body);
+  // The life of the key begins when it is put.
+  assert.equal(kept.metadata.k.s, keyLife);
+  assert.ok(kept.metadata.k.a >= handed.metadata.k.a);
   const again = await reader.ask("GET", "/v1/entry", { key, headers: { "if-none-match": entry.headers.get("etag") } });
   assert.deepEqual([again.status, again.body.length, again.headers.get("etag")], [304, 0, `"${lease.generation}"`]);
   const changed = await reader.ask("GET", "/v1/entry", { key, headers: { "if-none-match": '"1"' } });
