@@ -23,6 +23,8 @@ help:
 	@echo 'make simulate    HISTORIES=100000 simulated histories in which nearly everything goes wrong (SEED=n tells one)'
 	@echo 'make planted     mistakes made on purpose, and the histories it takes to find each'
 	@echo 'make exhaustive  every history within bounds, with the number of states'
+	@echo 'make fuzz        DECODER=frame with libFuzzer for SECONDS=60; needs the nightly toolchain'
+	@echo 'make chaos       SECONDS=3600 of kills, outages, lag and clock jumps under mixed traffic on both hosts (SEED=n)'
 	@echo 'make wasm        the two wasm files of the npm package'
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
@@ -119,6 +121,25 @@ planted:
 .PHONY: exhaustive
 exhaustive:
 	$(PROOFS) --test exhaustive -- --nocapture
+
+CARGO_FUZZ_VERSION := 0.13.2
+DECODER ?= frame
+SECONDS ?=
+
+$(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION):
+	$(INSTALL) cargo-fuzz@$(CARGO_FUZZ_VERSION)
+	@touch $@
+
+# What it finds is for tests/fuzz/corpus; what `make test` runs needs no nightly toolchain.
+.PHONY: fuzz
+fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)
+	@mkdir -p tests/fuzz/libfuzzer/corpus/$(DECODER)
+	FUZZ_DECODER=$(DECODER) cargo +nightly fuzz run --fuzz-dir tests/fuzz/libfuzzer decoder tests/fuzz/libfuzzer/corpus/$(DECODER) tests/fuzz/corpus/$(DECODER) \
+		-- -max_total_time=$(or $(SECONDS),60)
+
+.PHONY: chaos
+chaos: apps $(PANICKING)
+	node tests/chaos/run.mjs --seconds $(or $(SECONDS),3600) --seed $(or $(SEED),1)
 
 # The surface that JavaScript calls, in Node.
 .PHONY: test-surface

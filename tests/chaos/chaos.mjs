@@ -1,6 +1,6 @@
 /** Mixed traffic while nearly everything goes wrong; then everything is well, and the books must balance. */
 
-import { generationOf, renderOf, sleep } from "../evidence/apps.mjs";
+import { sleep } from "../evidence/apps.mjs";
 import { sequence } from "../evidence/round-robin.mjs";
 import { hard, versionOf } from "../two-hosts/invalidating.mjs";
 import { accounted, recorded, unseenByTheirOwn, wentBack } from "./books.mjs";
@@ -15,10 +15,10 @@ const WINDOW_MS = 1000;
 
 /**
  * @param {import("./places.mjs").Places} places
- * @param {{ seconds: number, seed: number, print?: (line: string) => void }} options
+ * @param {{ seconds: number, seed: number, recoverWithinMs?: number, print?: (line: string) => void }} options
  * @returns {Promise<{ violations: string[], requests: number, kills: number, renders: number, invalidations: number, recoveredMs: number }>}
  */
-export async function chaos(places, { seconds, seed, print = () => {} }) {
+export async function chaos(places, { seconds, seed, recoverWithinMs = RECOVERED_WITHIN_MS, print = () => {} }) {
   const chance = chanceOf(sequence(seed));
   const traffic = new Traffic(places, chance);
   const begunAt = Date.now();
@@ -28,7 +28,7 @@ export async function chaos(places, { seconds, seed, print = () => {} }) {
   await Promise.all([traffic.flow(isOver), makeTrouble(places, kinds, chance, isOver, tell)]);
   tell("everything is well from here on");
   const violations = [];
-  const recovered = await recover(places, traffic, chance, violations, tell);
+  const recovered = await recover(places, traffic, { chance, recoverWithinMs, violations, tell });
   violations.push(...(await audit(places, traffic)));
   if (places.hasOnegen) violations.push(...(await leaks(places)));
   const invalidations = traffic.asked.filter(({ invalidation }) => invalidation).length;
@@ -36,10 +36,8 @@ export async function chaos(places, { seconds, seed, print = () => {} }) {
   return { violations, requests: traffic.asked.length, kills: places.kills, renders, invalidations, recoveredMs: recovered };
 }
 
-const shown = (visit) => `${generationOf(visit)} ${renderOf(visit)}`;
-
 /** Until a whole round is as it must be: whatever is invalidated is rendered once for everybody, what is not is not. */
-async function recover(places, traffic, chance, violations, tell) {
+async function recover(places, traffic, { chance, recoverWithinMs, violations, tell }) {
   await sleep(LEDGER_AGAIN_MS);
   const from = Date.now();
   for (;;) {
@@ -47,7 +45,7 @@ async function recover(places, traffic, chance, violations, tell) {
     const took = Date.now() - from;
     if (wrong.length === 0) return took;
     tell(`not yet: ${wrong.join("; ")}`);
-    if (took > RECOVERED_WITHIN_MS) {
+    if (took > recoverWithinMs) {
       violations.push(...wrong.map((one) => `after ${took} ms in which everything was well, ${one}`));
       return took;
     }

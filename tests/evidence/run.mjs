@@ -1,6 +1,7 @@
 // `make evidence`: every scene; `--only a,b` plays those alone.
 import { runScenesAndExit } from "../harness/scenes.mjs";
 import { scenes as api } from "./api.mjs";
+import { scenes as chaos } from "./chaos.mjs";
 import { scenes as conformance } from "./conformance.mjs";
 import { scenes as data } from "./data.mjs";
 import { scenes as deployments } from "./deployments.mjs";
@@ -39,6 +40,7 @@ const scenes = [
   ...conformance,
   ...kinds,
   ...ledger,
+  ...chaos,
   ...proofs,
 ];
 
