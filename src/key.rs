@@ -54,7 +54,7 @@ impl std::fmt::Display for InvalidAppId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "option `app` is {:?}: expected 1 to 64 letters, digits, dots, dashes or underscores; choose such a name, the same for every deployment of this app",
+            "option `app` is {:?}: expected 1 to 64 letters, digits, dots, dashes or underscores, and not `.` or `..`; choose such a name, the same for every deployment of this app",
             self.0
         )
     }
@@ -67,12 +67,12 @@ impl Scope {
     /// (next 16.2, `build/index.js`). Whatever characters it holds, distinct builds get distinct scopes.
     ///
     /// # Errors
-    /// When `app` is empty, longer than 64 bytes, or holds anything but ASCII letters, digits, `.`, `-` and `_`.
+    /// When `app` is empty, longer than 64 bytes, `.`, `..`, or holds anything but ASCII letters, digits, `.`, `-` and `_`.
     pub fn new(app: &str, build: &str) -> Result<Self, InvalidAppId> {
-        if !is_plain(app) {
+        if !is_name(app) {
             return Err(InvalidAppId(app.to_owned()));
         }
-        let build = if is_plain(build) { build.to_owned() } else { digest(build) };
+        let build = if is_name(build) { build.to_owned() } else { digest(build) };
         Ok(Self { app: app.to_owned(), build })
     }
 
@@ -158,8 +158,8 @@ impl<'a> EntryKey<'a> {
         }
         let scoped = key.strip_prefix(PREFIX).and_then(|key| key.strip_prefix('/')).ok_or(BadEntryKey::Prefix)?;
         let mut parts = scoped.splitn(4, '/');
-        let app = parts.next().filter(|app| is_plain(app) && !is_dots(app)).ok_or(BadEntryKey::App)?;
-        let is_build = |build: &&str| is_digest(build) || (is_plain(build) && !is_dots(build));
+        let app = parts.next().filter(|app| is_name(app)).ok_or(BadEntryKey::App)?;
+        let is_build = |build: &&str| is_digest(build) || is_name(build);
         let build = parts.next().filter(is_build).ok_or(BadEntryKey::Build)?;
         let kind = parts.next().and_then(Kind::named).ok_or(BadEntryKey::Kind)?;
         let rest = parts.next().unwrap_or_default();
@@ -182,8 +182,11 @@ fn is_digest(name: &str) -> bool {
     name.strip_prefix('~').is_some_and(|digits| digits.len() == 64 && digits.bytes().all(is_hex))
 }
 
-fn is_plain(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+/// What stands for itself in a key: a short word, and none that paths take for something else.
+fn is_name(name: &str) -> bool {
+    !is_dots(name)
+        && (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
 
 fn digest(text: &str) -> String {
@@ -228,13 +231,17 @@ mod tests {
         let slashed = Scope::new("shop", "feature/x").unwrap();
         assert!(slashed.entry_key(Kind::Data, "k").starts_with("onegen/1/shop/~"));
         assert_ne!(slashed, Scope::new("shop", "feature/y").unwrap());
+        let dots = Scope::new("shop", "..").unwrap().entry_key(Kind::Data, "k");
+        assert!(EntryKey::parse(&dots).is_ok(), "{dots}");
     }
 
     #[test]
     fn a_bad_app_id_is_refused_with_one_sentence() {
         let error = Scope::new("my shop", "b1").unwrap_err().to_string();
         assert!(error.starts_with("option `app` is \"my shop\": expected"), "{error}");
-        assert!(Scope::new("", "b1").is_err());
+        for climbing in ["", ".", ".."] {
+            assert!(Scope::new(climbing, "b1").is_err(), "{climbing}");
+        }
     }
 
     #[test]

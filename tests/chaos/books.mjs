@@ -59,14 +59,18 @@ export function recorded(asked, lostSentences, now) {
 
 /**
  * Whoever invalidated sees that at once: the page is made of what was read after it. Except where the same process was rendering the page
- * just then: Next.js has everybody join that, before any cache is asked (its response cache batches by key). And except where the ledger
- * could not be told yet: Next.js 16.4 has answered by then, and readers wait for as long as a read may take, not longer.
+ * just then, for somebody else or behind a stale answer: Next.js has everybody join that and gives them what it began with, before any
+ * cache is asked (next 16.4, `server/response-cache`: batches by key). And except where the ledger could not be told yet: Next.js 16.4 has
+ * answered by then, and readers wait for as long as a read may take, not longer.
+ *
+ * @param {(version: string) => number | undefined} readAt when it was read
+ * @param {(asked: import("./traffic.mjs").Asked) => boolean} wasRendered whether its place was at that
  */
-export function unseenByTheirOwn(asked, invalidations, readAt) {
+export function unseenByTheirOwn(asked, invalidations, readAt, wasRendered) {
   const known = new Set(invalidations.filter(({ invalidation }) => invalidation.hard).map(({ place, startedAt, path }) => `${place.name} ${startedAt} ${path}`));
   const isRecorded = ({ place, startedAt, path }) => known.has(`${place.name} ${startedAt} ${path}`);
   return asked
-    .filter(({ told, startedAt, endedAt }) => !/; collapsed/.test(told) && endedAt - startedAt < READ_LIMIT_MS)
+    .filter((visit) => visit.endedAt - visit.startedAt < READ_LIMIT_MS && !wasRendered(visit))
     .filter(({ follows, status, life, lifeAfter }) => follows && status === 200 && isRecorded(follows) && follows.life === life && life === lifeAfter)
     .filter(({ version, follows }) => (readAt(version) ?? 0) < follows.startedAt)
     .map(({ path, place, version, follows, startedAt, endedAt, told }) => {

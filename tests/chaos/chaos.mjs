@@ -12,6 +12,7 @@ const RECOVERED_WITHIN_MS = 90_000;
 /** A copy of the ledger that could not be had is asked for again by then, and has what was missed one window later. */
 const LEDGER_AGAIN_MS = 12_000;
 const WINDOW_MS = 1000;
+const STORED_MS = 2500;
 
 /**
  * @param {import("./places.mjs").Places} places
@@ -78,6 +79,9 @@ async function round(places, traffic, chance) {
   return wrong;
 }
 
+/** Until when a render may have been stored: `next start` waits no longer for that. */
+const ends = ({ endedAt, diedAt = Infinity }) => (endedAt ?? diedAt) + STORED_MS;
+
 async function audit(places, traffic) {
   const { asked } = traffic;
   const { sums, wrong } = accounted(asked);
@@ -89,7 +93,9 @@ async function audit(places, traffic) {
   const readAt = (version) => reads.get(version);
   const lostSentences = places.logged(/could not be recorded/);
   const invalidations = recorded(asked, lostSentences, Date.now());
-  violations.push(...unseenByTheirOwn(asked, invalidations, readAt));
+  const wasRendered = ({ place, path, startedAt, follows }) =>
+    places.probe.renders(path).some((render) => render.isolate === place.index && render.startedAt <= follows.endedAt && ends(render) >= startedAt);
+  violations.push(...unseenByTheirOwn(asked, invalidations, readAt, wasRendered));
   for (const slug of tagged) {
     const last = Math.max(0, ...invalidations.filter(({ invalidation }) => invalidation.slug === slug).map(({ startedAt }) => startedAt));
     for (const place of places.places) {

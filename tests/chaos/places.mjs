@@ -20,6 +20,7 @@ const INSIDE = [new URL("../fleet/watched.mjs", import.meta.url).href, new URL("
 /**
  * @typedef {object} Place
  * @property {string} name
+ * @property {number} index Which of its host's.
  * @property {boolean} onWorkers
  * @property {number} life How often it was started, and how often its engine was: whoever begins anew remembers nothing.
  * @property {{ from: number, to: number }[]} downs When it was down, or about to be.
@@ -172,6 +173,7 @@ class Places {
 function placesOf(kind, visited) {
   return Array.from({ length: OF_EACH }, (_, index) => ({
     name: `${kind} ${index}`,
+    index,
     onWorkers: kind === "isolate",
     life: 0,
     downs: [],
