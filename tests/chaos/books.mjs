@@ -70,8 +70,8 @@ export function unseenByTheirOwn(asked, invalidations, readAt, wasRendered) {
   const known = new Set(invalidations.filter(({ invalidation }) => invalidation.hard).map(({ place, startedAt, path }) => `${place.name} ${startedAt} ${path}`));
   const isRecorded = ({ place, startedAt, path }) => known.has(`${place.name} ${startedAt} ${path}`);
   return asked
-    .filter((visit) => visit.endedAt - visit.startedAt < READ_LIMIT_MS && !wasRendered(visit))
     .filter(({ follows, status, life, lifeAfter }) => follows && status === 200 && isRecorded(follows) && follows.life === life && life === lifeAfter)
+    .filter((visit) => visit.endedAt - visit.startedAt < READ_LIMIT_MS && !wasRendered(visit))
     .filter(({ version, follows }) => (readAt(version) ?? 0) < follows.startedAt)
     .map(({ path, place, version, follows, startedAt, endedAt, told }) => {
       const before = follows.startedAt - (readAt(version) ?? 0);
