@@ -59,8 +59,8 @@ export function recorded(asked, lostSentences, now) {
 
 /**
  * Whoever invalidated sees that at once: the page is made of what was read after it. Except where the same process was rendering the page
- * just then, for somebody else or behind a stale answer: Next.js has everybody join that and gives them what it began with, before any
- * cache is asked (next 16.4, `server/response-cache`: batches by key). And except where the ledger could not be told yet: Next.js 16.4 has
+ * just then, or waiting for it, for somebody else or behind a stale answer: Next.js has everybody join that and gives them what it began
+ * with, before any cache is asked (next 16.4, `server/response-cache`: batches by key). And except where the ledger could not be told yet: Next.js 16.4 has
  * answered by then, and readers wait for as long as a read may take, not longer.
  *
  * @param {(version: string) => number | undefined} readAt when it was read
@@ -71,7 +71,7 @@ export function unseenByTheirOwn(asked, invalidations, readAt, wasRendered) {
   const isRecorded = ({ place, startedAt, path }) => known.has(`${place.name} ${startedAt} ${path}`);
   return asked
     .filter(({ follows, status, life, lifeAfter }) => follows && status === 200 && isRecorded(follows) && follows.life === life && life === lifeAfter)
-    .filter((visit) => visit.endedAt - visit.startedAt < READ_LIMIT_MS && !wasRendered(visit))
+    .filter((visit) => visit.endedAt - visit.startedAt < READ_LIMIT_MS && !/; collapsed/.test(visit.told) && !wasRendered(visit))
     .filter(({ version, follows }) => (readAt(version) ?? 0) < follows.startedAt)
     .map(({ path, place, version, follows, startedAt, endedAt, told }) => {
       const before = follows.startedAt - (readAt(version) ?? 0);
