@@ -13,6 +13,8 @@ const RECOVERED_WITHIN_MS = 90_000;
 const LEDGER_AGAIN_MS = 12_000;
 const WINDOW_MS = 1000;
 const STORED_MS = 2500;
+const FURTHER_VISITS = 300;
+const MOST_GROWTH = 1.1;
 
 /**
  * @param {import("./places.mjs").Places} places
@@ -107,7 +109,7 @@ async function audit(places, traffic) {
   return violations;
 }
 
-/** Nothing is left of it: calls, leases, what nobody handled, requests before the door. */
+/** Nothing is left of it: calls, leases, what nobody handled, requests before the door, memory. */
 async function leaks(places) {
   await sleep(3000);
   const violations = [];
@@ -115,6 +117,8 @@ async function leaks(places) {
     for (const what of await places.ask(place, "unhandled")) violations.push(`${place.name} handled nowhere: ${what}`);
     const machines = await places.ask(place, "machines");
     if (machines > 0) violations.push(`${place.name} has ${machines} calls of its engine in progress when nobody asks for anything`);
+    const growth = await growthOf(places, place);
+    if (growth > MOST_GROWTH) violations.push(`the heap of ${place.name} grows to ${growth.toFixed(2)} times its size by ${FURTHER_VISITS} visits`);
   }
   places.door.takeMostPending();
   const pending = places.door.takeMostPending();
@@ -125,6 +129,13 @@ async function leaks(places) {
     if (lease) violations.push(`${name}: a lease lives until ${lease} when nobody renders`);
   }
   return violations;
+}
+
+/** What further visits make of the heap of a process, as a ratio. */
+async function growthOf(places, place) {
+  const before = await places.ask(place, "heap");
+  for (let n = 0; n < FURTHER_VISITS; n += 1) await place.visit(n % 2 ? kept[n % kept.length] : `/tagged/${tagged[n % tagged.length]}`);
+  return (await places.ask(place, "heap")) / before;
 }
 
 /** The deadline of the lease that a coordinator's row holds, if it is to come. */
