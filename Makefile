@@ -25,6 +25,7 @@ help:
 	@echo 'make exhaustive  every history within bounds, with the number of states'
 	@echo 'make fuzz        DECODER=frame with libFuzzer for SECONDS=60; needs the nightly toolchain'
 	@echo 'make chaos       SECONDS=3600 of kills, outages, lag and clock jumps under mixed traffic on both hosts (SEED=n)'
+	@echo 'make bench       one get, warm and cold, beside OpenNext'"'"'s and beside the same binding calls by hand'
 	@echo 'make wasm        the two wasm files of the npm package'
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
@@ -167,6 +168,10 @@ test-packaging: wasm
 .PHONY: test-demo
 test-demo: wasm
 	node examples/demo.mjs --check
+
+.PHONY: bench
+bench: apps
+	node bench/run.mjs
 
 .PHONY: evidence
 evidence: apps $(PANICKING)

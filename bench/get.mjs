@@ -1,0 +1,99 @@
+/** How long one `get` takes through OpenNext's adapter: of an isolate that has the page, and of one that has nothing. */
+
+import { performance } from "node:perf_hooks";
+import { startWorld } from "../tests/harness/world.mjs";
+import { benchBundle } from "./stage.mjs";
+
+/** Isolates in one workerd, by what answers there. */
+const isolates = {
+  warm: "onegen {}",
+  cold: 'onegen {"memoryBytes":0,"windowMs":0}',
+  opennext: "opennext {}",
+};
+const order = Object.keys(isolates);
+
+/** How often each is done within one measurement: long enough to be measured from outside. */
+const TIMES = { warm: 20_000, cold: 150, byHand: 150, kvAlone: 150, opennext: 80 };
+
+/** @typedef {{ bytes: number, tags: number }} Page */
+
+/** @param {Page} page */
+const keyOf = ({ bytes, tags }) => `/page-${bytes}-${tags}`;
+
+export async function startBench() {
+  const world = await startWorld({ bundle: await benchBundle(), isolates: order.length });
+  const ask = async (isolate, path) => {
+    const response = await world.fetch(order.indexOf(isolate), path, { headers: { "x-cache": isolates[isolate] } });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`${path} on ${isolate}: ${response.status} ${text}`);
+  };
+  return new Bench(world, ask);
+}
+
+class Bench {
+  #world;
+  #ask;
+
+  constructor(world, ask) {
+    this.#world = world;
+    this.#ask = ask;
+  }
+
+  /** Has both caches keep a page. @param {Page} page */
+  async store(page) {
+    for (const isolate of ["warm", "opennext"]) await this.#ask(isolate, `/set?${new URLSearchParams({ key: keyOf(page), ...page })}`);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+
+  /** Microseconds of one call. @param {"warm" | "cold" | "byHand" | "kvAlone" | "opennext"} what @param {Page} page */
+  async measure(what, page) {
+    const isolate = what in isolates ? what : "cold";
+    const doing = what in isolates ? "get" : what;
+    const took = async (path, n) => {
+      const begun = performance.now();
+      await this.#ask(isolate, `${path}?${new URLSearchParams({ key: keyOf(page), n })}`);
+      return performance.now() - begun;
+    };
+    const n = TIMES[what];
+    const empty = await took("/nothing", n);
+    return (1000 * ((await took(`/${doing}`, n)) - empty)) / n;
+  }
+
+  async stop() {
+    await this.#world.stop();
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.stop();
+  }
+}
+
+/**
+ * Measures several by turns, after a first turn that counts for nothing.
+ *
+ * @param {Bench} bench @param {string[]} whats @param {Page} page
+ * @returns {Promise<Record<string, number[]>>}
+ */
+export async function byTurns(bench, whats, page, alternations) {
+  await bench.store(page);
+  const taken = Object.fromEntries(whats.map((what) => [what, []]));
+  for (let turn = -1; turn < alternations; turn += 1) {
+    for (const what of whats) {
+      const time = await bench.measure(what, page);
+      if (turn >= 0) taken[what].push(time);
+    }
+  }
+  return taken;
+}
+
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** How many times longer one took than the other, turn by turn: the median, and from where to where. */
+export function ratio(longer, shorter) {
+  const ratios = longer.map((time, turn) => time / shorter[turn]);
+  return { median: median(ratios), from: Math.min(...ratios), to: Math.max(...ratios) };
+}
