@@ -131,11 +131,14 @@ async function leaks(places) {
   return violations;
 }
 
-/** What further visits make of the heap of a process, as a ratio. */
+/** What further visits make of the heap of a process, as a ratio; one that was just started has loaded everything by then. */
 async function growthOf(places, place) {
-  const before = await places.ask(place, "heap");
-  for (let n = 0; n < FURTHER_VISITS; n += 1) await place.visit(n % 2 ? kept[n % kept.length] : `/tagged/${tagged[n % tagged.length]}`);
-  return (await places.ask(place, "heap")) / before;
+  const visited = async () => {
+    for (let n = 0; n < FURTHER_VISITS; n += 1) await place.visit(n % 2 ? kept[n % kept.length] : `/tagged/${tagged[n % tagged.length]}`);
+    return places.ask(place, "heap");
+  };
+  const before = await visited();
+  return (await visited()) / before;
 }
 
 /** The deadline of the lease that a coordinator's row holds, if it is to come. */
