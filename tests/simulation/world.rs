@@ -1,10 +1,13 @@
 //! Isolates with the real engine, what they have asked and have not been answered, and time.
 
+mod moves;
+mod settling;
+
 use std::collections::BTreeMap;
 
 use onegen::engine::{Call, Effect, Engine, Outcome, Reply, RequestContext, Step};
 use onegen::key::Scope;
-use onegen::lease::{AbandonReason, Lease, Need};
+use onegen::lease::{Lease, Need};
 use onegen::policy::EngineOptions;
 use onegen::position::Position;
 use onegen::time::{Millis, Span};
@@ -12,8 +15,8 @@ use onegen::wire::Acquired;
 
 use crate::faults::Glue;
 use crate::objects::{Objects, Shown};
-use crate::plan::{Ending, Move, Plan};
-use crate::truth::{LAST_GOOD_ENTRY, NOTHING_BREAKS, Truth};
+use crate::plan::Plan;
+use crate::truth::{LAST_GOOD_ENTRY, Truth};
 
 pub(crate) const START: Millis = Millis(1_800_000_000_000);
 pub(crate) const SECRET: &str = "secret";
@@ -423,186 +426,6 @@ impl World {
                     self.truth.was_held(object, message.have, now);
                 }
                 wire.state = Sent::OnItsWay;
-            }
-        }
-    }
-
-    // --- moves ---------------------------------------------------------------------------------------------------------------------
-
-    pub(crate) fn make(&mut self, one: &Move) {
-        self.tell(|| format!("{one:?}"));
-        let now = self.now;
-        if matches!(one, Move::Crash { .. } | Move::Panic { .. } | Move::Evict { .. } | Move::Outage { .. }) {
-            self.truth.lossy_at = now;
-        }
-        match one.clone() {
-            Move::Visit { isolate, page, prefetch } => self.visit(isolate, page, prefetch, None),
-            Move::Invalidate { isolate, tag, profile } => self.invalidate(isolate, tag, profile),
-            Move::Deliver { nth } => drop(self.deliver(nth)),
-            Move::Lose { nth } => {
-                if let Some(id) = self.nth_wire(nth)
-                    && let Some(wire) = self.wires.get_mut(&id)
-                    && !matches!(wire.effect, Effect::Pause { .. })
-                {
-                    self.truth.occurs("message lost");
-                    self.truth.lossy_at = now;
-                    wire.state = Sent::Lost;
-                }
-            }
-            Move::Repeat { nth } => {
-                if let Some(id) = self.nth_wire(nth)
-                    && let effect = self.wires[&id].effect.clone()
-                    && !matches!(effect, Effect::Pause { .. } | Effect::Regenerate { .. })
-                {
-                    self.truth.occurs("message repeated");
-                    self.taken(id, &effect);
-                    self.wake();
-                }
-            }
-            Move::RenderEnds { nth, how } => self.nth_render_ends(nth, how),
-            Move::PutEnds { nth, how } => self.objects.put_ends(&mut self.truth, now, nth, how),
-            Move::StrayPutLands { nth } => self.objects.stray_lands(&mut self.truth, nth, now),
-            Move::Pass { span } => self.pass(span),
-            Move::Crash { isolate, other_build } => self.crash(isolate, other_build),
-            Move::Panic { isolate } => {
-                self.truth.occurs("panic");
-                let build = self.isolates[isolate].build;
-                self.isolates[isolate].engine = self.engine(build);
-                self.isolates[isolate].engines += 1;
-                self.isolates[isolate].served.clear();
-                self.isolates[isolate].holds.clear();
-                self.isolates[isolate].calm_since = now;
-            }
-            Move::SetClock { isolate, back, by } => {
-                self.truth.occurs("clock set");
-                let by = i64::try_from(by.0).unwrap_or(0);
-                self.isolates[isolate].skew += if back { -by } else { by };
-                self.isolates[isolate].calm_since = now;
-            }
-            Move::Evict { nth } => {
-                self.objects.evict(&mut self.truth, nth, now);
-                self.wake();
-            }
-            Move::Outage { of, begins } => {
-                self.objects.down.retain(|part| *part != of);
-                if begins {
-                    self.truth.occurs("outage");
-                    self.objects.down.push(of);
-                }
-            }
-            Move::AlarmsAreLate { late } => self.objects.alarms_are_late = late,
-            Move::KvLags { isolate, lags } => self.isolates[isolate].lags = lags,
-            Move::RecreateLedger => {
-                self.truth.occurs("ledger lost");
-                self.truth.lost_ledgers.push(self.objects.head().epoch);
-                self.pass(Span(1));
-                self.objects.recreate_ledger(self.now);
-            }
-        }
-    }
-
-    fn crash(&mut self, isolate: usize, other_build: bool) {
-        self.truth.occurs(if other_build { "deployment" } else { "crash" });
-        let Isolate { host, build, skew, .. } = self.isolates[isolate];
-        let build = if other_build { 1 - build } else { build };
-        self.isolates[isolate] = self.isolate(host, build, skew);
-        self.tasks.retain(|_, task| task.isolate != isolate);
-        self.wires.retain(|id, _| self.tasks.contains_key(id));
-    }
-
-    fn nth_render_ends(&mut self, nth: usize, how: Ending) {
-        let making = |task: &Task| matches!(task.doing, Doing::MakingPage | Doing::MakingData { .. });
-        let ids: Vec<_> = self.tasks.iter().filter(|(_, task)| making(task)).map(|(id, _)| *id).collect();
-        if let Some(nth) = nth.checked_rem(ids.len())
-            && let Some(id) = ids.get(nth)
-            && let Some(task) = self.tasks.remove(id)
-        {
-            self.render_ends(task, how);
-        }
-    }
-
-    pub(crate) fn release(&mut self, mut task: Task, lease: Lease, reason: AbandonReason) {
-        self.truth.render_ended(&lease.holder, self.now);
-        if self.glue == Some(Glue::LeaseIsNotGivenBack) {
-            return;
-        }
-        let entry_key = self.page_key(task.isolate, task.page);
-        task.doing = Doing::Releasing;
-        self.begin(task, Call::Release { entry_key, lease, reason });
-    }
-
-    // --- the end ---------------------------------------------------------------------------------------------------------------------
-
-    /// All that is under way comes to its end, and nothing goes wrong any more.
-    fn drain(&mut self) {
-        for _ in 0..20_000 {
-            if self.truth.violation.is_some() {
-                return;
-            }
-            if self.deliver(0) {
-                continue;
-            }
-            let making = |task: &Task| matches!(task.doing, Doing::MakingPage | Doing::MakingData { .. });
-            if self.tasks.values().any(making) {
-                self.nth_render_ends(0, Ending::Well);
-            } else if self.objects.has_puts() {
-                self.objects.put_ends(&mut self.truth, self.now, 0, crate::plan::PutEnding::Confirmed);
-            } else if self.tasks.is_empty() && self.wires.is_empty() {
-                return;
-            } else {
-                self.pass(Span(250));
-            }
-        }
-        let evidence = format!("calls that never end: {:?}", self.tasks.values().next());
-        self.truth.breaks(NOTHING_BREAKS, shortened(&evidence));
-    }
-
-    /// Time in which nothing goes wrong.
-    fn rest(&mut self, span: Span) {
-        let end = self.now.after(span);
-        while self.now < end && self.truth.violation.is_none() {
-            self.pass(Span(500));
-            self.drain();
-        }
-    }
-
-    /// With every fault over, all isolates come to serve one version of each page, and KV has it.
-    pub(crate) fn settle(&mut self) {
-        self.tell(|| "everything is well from here on".to_owned());
-        self.objects.heal();
-        for isolate in &mut self.isolates {
-            isolate.lags = false;
-            if isolate.skew != 0 {
-                (isolate.skew, isolate.calm_since) = (0, self.now);
-            }
-        }
-        self.drain();
-        // The longest back-off, and what a given-up put may take to land.
-        self.rest(Span::seconds(420));
-        for round in 0..3 {
-            for isolate in 0..self.isolates.len() {
-                for page in 0..3 {
-                    self.visit(isolate, page, false, None);
-                    self.drain();
-                }
-            }
-            if round < 2 {
-                self.rest(Span(1_500));
-            }
-        }
-        self.must_be_shared();
-        self.rest(Span::seconds(130));
-        self.objects.must_agree(&mut self.truth);
-        let leases = self.objects.live_leases(self.now);
-        if leases > 0 {
-            self.truth.breaks(NOTHING_BREAKS, format!("{leases} leases live when nobody renders"));
-        }
-        for isolate in 0..self.isolates.len() {
-            self.pass(Span::seconds(70));
-            self.copy(isolate);
-            let machines = self.isolates[isolate].engine.machines();
-            if machines > 0 {
-                self.truth.breaks(NOTHING_BREAKS, format!("{machines} machines are left in isolate {isolate}"));
             }
         }
     }
