@@ -65,6 +65,11 @@ export class RequestContext {
     this.#ctx = ctx;
   }
 
+  /** So long for a render of others; a clock that was set back meanwhile tells nothing. */
+  hasWaited(ms) {
+    this.waited += Math.max(0, ms);
+  }
+
   /** What it stores from now on is no younger than a ledger position. */
   lower(position) {
     this.lowered = this.lowered === undefined ? position : lowerOf(this.lowered, position);

@@ -89,14 +89,14 @@ export class Host {
           this.#warnOfOutage("coordinator-down", "a route's coordinator does not answer: its pages are rendered, but not shared");
         }
         if (done.absent) context.absent.add(key);
-        context.waited += done.reason === "wait-limit" ? Date.now() - begun : 0;
+        if (done.reason === "wait-limit") context.hasWaited(Date.now() - begun);
         return { miss: done };
       }
       const { body } = frame;
       // Evicted while somebody was being asked: now it is rendered under the lease, or else read from KV.
       if (body === undefined && done.lease) return { miss: { reason: "evicted", renewed: true, lease: done.lease } };
       if (body === undefined) continue;
-      if (done.collapsed) context.waited += Date.now() - begun;
+      if (done.collapsed) context.hasWaited(Date.now() - begun);
       if (done.lowered && kind !== "response" && nested !== false) context.lower(done.lowered);
       if (done.touch) context.waitUntil(this.#stores.touch(this.#engine.call("entry_key", kind, key)));
       if (done.brief) this.#warnOfOutage("ledger-down", "the tag ledger does not answer: entries are served without asking it");

@@ -4,6 +4,8 @@ import https from "node:https";
 
 /** Longest that anything may take when nobody set a limit: a reader of an entry gives up then. */
 const LIMIT_MS = 2500;
+/** Milliseconds on a clock that nobody sets: what lasts until then ends when it should, whatever becomes of the time of day. */
+const elapsed = () => Math.round(performance.now());
 /** For so long nobody waits for a Worker that did not answer at all; then one request finds out whether it does again. */
 const OUTAGES_MS = { first: 2000, longest: 15_000 };
 const PREFIX_BYTES = 12;
@@ -64,8 +66,8 @@ export class Https {
   }
 
   async acquire(key, message, limitMs) {
-    const begun = Date.now();
-    const body = () => json({ ...message, wait_ms: Math.max(0, message.wait_ms - (Date.now() - begun)) });
+    const begun = elapsed();
+    const body = () => json({ ...message, wait_ms: Math.max(0, message.wait_ms - (elapsed() - begun)) });
     const { headers, bytes } = await this.#ask("POST", "acquire", { key, body, limitMs, waitMs: message.wait_ms });
     const { "onegen-answer": told } = headers;
     const given = parsed(told === undefined ? bytes : Buffer.from(told));
@@ -124,12 +126,12 @@ export class Https {
 
   /** A message is sent again while the API says that it was lost, or a kept connection turns out to be closed. */
   async #ask(method, what, { limitMs = LIMIT_MS, ...request }) {
-    const until = Date.now() + limitMs;
+    const until = elapsed() + limitMs;
     for (let pause = PAUSES_MS.first; ; pause = Math.min(2 * pause, PAUSES_MS.longest)) {
       try {
-        return await this.#askOnce(method, what, request, until - Date.now());
+        return await this.#askOnce(method, what, request, until - elapsed());
       } catch (error) {
-        if (!error.retryable || Date.now() + pause >= until) throw error;
+        if (!error.retryable || elapsed() + pause >= until) throw error;
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }
@@ -146,14 +148,14 @@ export class Https {
   }
 
   async #exchangeUnlessDown({ limitMs, waitMs }, exchange) {
-    const begun = Date.now();
+    const begun = elapsed();
     if (this.#outage && begun < this.#outage.until) throw this.#outage.error;
     if (this.#outage) this.#outage.until = begun + limitMs;
     try {
       const answer = await exchange();
-      this.#answeredAt = Date.now();
+      this.#answeredAt = elapsed();
       // What comes too late for readers does not tell that they need not wait in vain any more.
-      if (this.#outage && Date.now() - begun - waitMs > LIMIT_MS) this.#isDown(this.#outage.error);
+      if (this.#outage && elapsed() - begun - waitMs > LIMIT_MS) this.#isDown(this.#outage.error);
       else this.#outage = undefined;
       return answer;
     } catch (error) {
@@ -165,7 +167,7 @@ export class Https {
 
   #isDown(error) {
     const pause = this.#outage ? Math.min(2 * this.#outage.pause, OUTAGES_MS.longest) : OUTAGES_MS.first;
-    this.#outage = { error, pause, until: Date.now() + pause };
+    this.#outage = { error, pause, until: elapsed() + pause };
   }
 
   #exchange(url, method, headers, body, limitMs) {

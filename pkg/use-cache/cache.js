@@ -180,7 +180,7 @@ export class UseCache {
     if (pending === undefined) return;
     const begun = Date.now();
     await within(Math.max(0, this.#waitMs - context.waited), pending).catch(() => {});
-    context.waited += Date.now() - begun;
+    context.hasWaited(Date.now() - begun);
   }
 
   #pendingOf(context) {

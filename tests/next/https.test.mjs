@@ -111,6 +111,20 @@ test("after a Worker has not answered, nobody waits for it until one request has
   assert.deepEqual(await ask(1000), {});
 });
 
+test("a clock that is set back makes an outage no longer", async () => {
+  answer = () => {};
+  const api = client();
+  const ask = (limitMs) => api.since({ position: { epoch: 0, number: 0 } }, limitMs);
+  const now = Date.now;
+  mock.method(Date, "now", () => now() + 3_600_000);
+  await assert.rejects(ask(100));
+  mock.restoreAll();
+  answer = (response) => response.end("{}");
+  const begun = Date.now();
+  while (Date.now() - begun < 10_000 && !(await ask(1000).catch(() => undefined))) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(await ask(1000), {});
+});
+
 test("one question that hangs is no outage while others are answered", async () => {
   answer = (response) => (requests.at(-1).url.startsWith("/v1/acquire") ? undefined : response.end("{}"));
   const api = client();
