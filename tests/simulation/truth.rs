@@ -150,7 +150,9 @@ impl Truth {
                 if backs_off {
                     self.breaks(LAST_GOOD_ENTRY, format!("{name}: a lease within a back-off of {} ms", back_off.0));
                 }
-                let known = seen.leases.iter().any(|other| other.holder == lease.holder);
+                // A question that is repeated once its lease has passed gets another.
+                let is_same = |other: &Granted| (&other.holder, other.generation) == (&lease.holder, lease.generation);
+                let known = seen.leases.iter().any(is_same);
                 let highest = seen.leases.iter().map(|other| other.generation).max().unwrap_or(0);
                 if !known && lease.generation <= highest {
                     self.breaks(NO_TIME_TRAVEL, format!("{name}: generation {} after {highest}", lease.generation));
@@ -208,7 +210,8 @@ impl Truth {
 
     pub(crate) fn gave_back(&mut self, name: &str, holder: &str, reason: AbandonReason, now: Millis) {
         let seen = self.route(name);
-        let Some(lease) = seen.leases.iter_mut().find(|lease| lease.holder == holder && !lease.over) else { return };
+        let mut latest_first = seen.leases.iter_mut().rev();
+        let Some(lease) = latest_first.find(|lease| lease.holder == holder && !lease.over) else { return };
         // A lease that is not the latest any more, or was used, ends nothing.
         lease.over = true;
         seen.troubled_at = now;
@@ -230,7 +233,8 @@ impl Truth {
         }
         let latest = seen.published.last().map_or(0, |(latest, _)| latest.generation);
         let mut broken = (generation < latest).then(|| format!("{name}: {generation} was accepted after {latest}"));
-        if let Some(lease) = seen.leases.iter_mut().find(|lease| Some(lease.holder.as_str()) == holder) {
+        let mut latest_first = seen.leases.iter_mut().rev();
+        if let Some(lease) = latest_first.find(|lease| Some(lease.holder.as_str()) == holder) {
             lease.over = true;
         }
         if let Some(newer) = seen.leases.iter().find(|lease| lease.generation > generation) {

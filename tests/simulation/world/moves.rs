@@ -58,6 +58,8 @@ impl World {
                 let by = i64::try_from(by.0).unwrap_or(0);
                 self.isolates[isolate].skew += if back { -by } else { by };
                 self.isolates[isolate].calm_since = now;
+                // What it was told is for a time that its clock does not know any more.
+                self.isolates[isolate].holds.clear();
             }
             Move::Evict { nth } => {
                 self.objects.evict(&mut self.truth, nth, now);
