@@ -13,7 +13,7 @@ const isolates = {
 const order = Object.keys(isolates);
 
 /** How often each is done within one measurement: long enough to be measured from outside. */
-const TIMES = { warm: 20_000, cold: 150, byHand: 150, kvAlone: 150, opennext: 80 };
+const TIMES = { warm: 20_000, cold: 150, byHand: 150, opennext: 80 };
 
 /** @typedef {{ bytes: number, tags: number }} Page */
 
@@ -45,7 +45,7 @@ class Bench {
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
 
-  /** Microseconds of one call. @param {"warm" | "cold" | "byHand" | "kvAlone" | "opennext"} what @param {Page} page */
+  /** Microseconds of one call. @param {"warm" | "cold" | "byHand" | "opennext"} what @param {Page} page */
   async measure(what, page) {
     const isolate = what in isolates ? what : "cold";
     const doing = what in isolates ? "get" : what;

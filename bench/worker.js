@@ -44,10 +44,6 @@ const doings = {
     const [bytes] = await Promise.all([env.ONEGEN_KV.get(name, { type: "arrayBuffer" }), ledger.since("onegen/1/app", { position: { epoch: 0, number: 0 } })]);
     if (bytes === null) throw new Error(`${name} is not there`);
   },
-
-  kvAlone: async (key, env) => {
-    if ((await env.ONEGEN_KV.get(`onegen/1/app/bench/response/${key}`, { type: "arrayBuffer" })) === null) throw new Error(`${key} is not there`);
-  },
 };
 
 const pages = {
@@ -78,8 +74,7 @@ const caches = {
   onegen: (options) => {
     globalThis.incrementalCache = incrementalCache;
     globalThis.tagCache = tagCache;
-    const wrapped = wrapWorker({ fetch: (request, env, ctx) => requests.run({ requestId: "bench", writtenTags: new Set() }, () => pages.fetch(request, env, ctx)) }, options);
-    return wrapped;
+    return wrapWorker({ fetch: (request, env, ctx) => requests.run({ requestId: "bench", writtenTags: new Set() }, () => pages.fetch(request, env, ctx)) }, options);
   },
 };
 

@@ -39,7 +39,7 @@ const KINDS = [
  * @property {string} [version]
  * @property {number} [generation]
  * @property {string} [told] `Cache-Status`
- * @property {{ tag?: string, hard: boolean }} [invalidation]
+ * @property {{ slug: string, hard: boolean }} [invalidation]
  * @property {Asked} [follows] the invalidation that the same visitor was told of just before
  */
 
