@@ -33,6 +33,7 @@ export function within(ms, promise) {
 export class Host {
   #engine;
   #stores;
+  /** Slot → its bytes, and the entry as it is told to whoever finds it fresh there, once that was told. */
   #slots = new Map();
   #warned = new Set();
   #namespaceDoubts = NAMESPACE_QUESTIONS;
@@ -57,7 +58,7 @@ export class Host {
   /** Bytes of bodies kept for the memory tier. */
   get keptBytes() {
     let bytes = 0;
-    for (const body of this.#slots.values()) bytes += body.buffer.byteLength;
+    for (const { body } of this.#slots.values()) bytes += body.buffer.byteLength;
     return bytes;
   }
 
@@ -77,7 +78,22 @@ export class Host {
    * Reads an entry.
    * @returns {Promise<{ entry?: object, body?: Uint8Array, miss?: object }>}
    */
-  async read(context, { kind, key, caller, seeded = false, tags = [], revalidate, nested }) {
+  async read(context, question) {
+    return this.#remembered(context, question) ?? this.#read(context, question);
+  }
+
+  /** What is in memory, fresh for everybody: the engine need not be told who asks, nor does it have more to say. */
+  #remembered(context, { kind, key, tags, revalidate, nested = context.nested }) {
+    const isPart = nested && kind !== "response";
+    if (isPart || tags?.length > 0 || revalidate !== undefined || context.carried || context.onDemand) return undefined;
+    const slot = this.#engine.freshInMemory(kind, key, Date.now());
+    const { entry, body } = this.#slots.get(slot) ?? {};
+    if (entry === undefined) return undefined;
+    context.position ??= this.#engine.ledgerPosition();
+    return { entry, body };
+  }
+
+  async #read(context, { kind, key, caller, seeded = false, tags = [], revalidate, nested }) {
     const begun = Date.now();
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const frame = { bytes: {} };
@@ -100,6 +116,7 @@ export class Host {
       if (done.lowered && kind !== "response" && nested !== false) context.lower(done.lowered);
       if (done.touch) context.waitUntil(this.#stores.touch(this.#engine.call("entry_key", kind, key)));
       if (done.brief) this.#warnOfOutage("ledger-down", "the tag ledger does not answer: entries are served without asking it");
+      if (done.source === "memory" && done.reason === "fresh" && !done.collapsed) this.#describe(done);
       return { entry: done, body };
     }
     return { miss: { reason: "evicted", renewed: false } };
@@ -203,34 +220,43 @@ export class Host {
     return done.invalidation ?? "hard";
   }
 
+  /** What is in a slot can be told again; what was true of this reading alone is left out. */
+  #describe({ touch, lowered, memory, ledger, ...entry }) {
+    const held = this.#slots.get(entry.slot);
+    if (held) held.entry ??= Object.freeze(entry);
+  }
+
   async #run(call, context, frame) {
-    const work = this.#drive(call, context, frame);
+    const step = this.#engine.begin(call, Date.now());
+    if (step.step !== "perform") return this.#settled(step, frame);
+    const work = this.#drive(step, context, frame);
     context.waitUntil(work);
     return work;
   }
 
-  async #drive(call, context, frame) {
-    let step = this.#engine.begin(call, Date.now());
+  async #drive(first, context, frame) {
+    let step = first;
     while (step.step === "perform") {
-      let reply = "failed";
+      let done = { reply: "failed" };
       try {
-        reply = await within(step.deadline_ms, this.#perform(step.effect, step.deadline_ms, context, frame));
+        done = await within(step.deadline_ms, this.#perform(step, context, frame));
       } catch (error) {
         this.#stores.failed?.(step.effect.kind, error);
       }
-      step = this.#engine.resume(step.machine, reply, Date.now());
+      step = this.#engine.resume(step.machine, done.reply, Date.now(), done.header);
     }
-    this.#settle(step, frame);
-    return step;
+    return this.#settled(step, frame);
   }
 
   /** Finds a result's bytes, and does what it says of memory; at once, because after a panic of another call slots are another engine's. */
-  #settle(done, frame) {
-    frame.body ??= done.source === "memory" ? this.#slots.get(done.slot) : frame.bytes?.[done.source ?? "coordinator"];
+  #settled(done, frame) {
+    frame.body ??= done.source === "memory" ? this.#slots.get(done.slot)?.body : frame.bytes?.[done.source ?? "coordinator"];
     if (done.memory && frame.body !== undefined) this.#order(done.memory, frame.body);
+    return done;
   }
 
-  async #perform(effect, limitMs, context, frame) {
+  /** Does what a step asks for. Of stored values the reply tells how long they are; the header stands beside it. */
+  async #perform({ effect, header: rendered, deadline_ms: limitMs }, context, frame) {
     const stores = this.#stores;
     switch (effect.kind) {
       case "load": {
@@ -238,37 +264,37 @@ export class Host {
           effect.key === undefined ? undefined : this.#stored(effect.key, frame),
           effect.since === undefined ? undefined : this.#since(effect.since),
         ]);
-        return { loaded: { kv, since } };
+        return { reply: { loaded: { kv: kv?.stored, since } }, header: kv?.header };
       }
       case "seed": {
         const bytes = await stores.seed(effect.key);
         frame.seed = bytes && this.#split(bytes, frame, "seed");
-        return { seeded: { seed: frame.seed && { header: frame.seed.header, total: bytes.byteLength } } };
+        return { reply: { seeded: { seed: bytes && { total: bytes.byteLength } } }, header: frame.seed?.header };
       }
       case "publish_seed": {
         const { header, body } = frame.seed;
-        return { published: { answer: await stores.publish(effect.object, effect.message, header, body, limitMs) } };
+        return { reply: { published: { answer: await stores.publish(effect.object, effect.message, header, body, limitMs) } } };
       }
       case "acquire": {
         const { answer, waited = false, header, body } = await stores.acquire(effect.object, effect.message, limitMs);
-        if (!answer.newer) return { acquired: { answer } };
+        if (!answer.newer) return { reply: { acquired: { answer } } };
         frame.bytes.coordinator = body;
-        return { acquired: { answer, waited, bytes: { header, total: header.byteLength + body.byteLength } } };
+        return { reply: { acquired: { answer, waited, bytes: { total: header.byteLength + body.byteLength } } }, header };
       }
       case "publish":
-        return { published: { answer: await stores.publish(effect.object, effect.message, effect.header, frame.body, limitMs) } };
+        return { reply: { published: { answer: await stores.publish(effect.object, effect.message, rendered, frame.body, limitMs) } } };
       case "abandon":
         await stores.abandon(effect.object, effect.message, limitMs);
-        return "done";
+        return { reply: "done" };
       case "regenerate":
-        return { regenerated: { status: await frame.regenerate(effect.token) } };
+        return { reply: { regenerated: { status: await frame.regenerate(effect.token) } } };
       case "append":
-        return { appended: { since: await stores.append(effect.message, limitMs) } };
+        return { reply: { appended: { since: await stores.append(effect.message, limitMs) } } };
       case "check":
-        return { checked: { invalidation: await stores.check(effect.message, limitMs) } };
+        return { reply: { checked: { invalidation: await stores.check(effect.message, limitMs) } } };
       case "pause":
         await new Promise((resolve) => setTimeout(resolve, effect.ms));
-        return "done";
+        return { reply: "done" };
       default:
         throw new Error(`onegen: the engine named an unknown effect: ${effect.kind}`);
     }
@@ -278,14 +304,14 @@ export class Host {
   async #stored(key, frame) {
     try {
       const buffer = await within(2500, this.#stores.read(key));
-      if (buffer === null) return "absent";
+      if (buffer === null) return { stored: "absent" };
       const bytes = new Uint8Array(buffer);
       const { header } = this.#split(bytes, frame, "kv");
-      return { found: { header, total: bytes.byteLength } };
+      return { stored: { found: { total: bytes.byteLength } }, header };
     } catch (error) {
       if (this.#stores.tellsCauses) this.#stores.failed("read", error);
       this.#warnOfOutage("kv-down", `Workers KV could not be read, coordinators are asked instead: ${error.message}`);
-      return "unreadable";
+      return { stored: "unreadable" };
     }
   }
 
@@ -310,7 +336,7 @@ export class Host {
 
   #order({ keep, forget }, body) {
     for (const slot of forget) this.#slots.delete(slot);
-    if (keep !== undefined) this.#slots.set(keep, body);
+    if (keep !== undefined) this.#slots.set(keep, { body });
   }
 }
 

@@ -23,7 +23,7 @@ pub struct CarriedLease {
     /// The entry key it is for.
     pub entry_key: String,
     /// The `expire` of the entry being replaced, in seconds: the host does not tell a regeneration's.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire: Option<u32>,
 }
 

@@ -29,7 +29,7 @@ const ROWS_FORGOTTEN: u64 = 1000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Profile {
     /// How long stale entries may still be served, in milliseconds; `None` without limit.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_ms: Option<Span>,
 }
 

@@ -47,5 +47,7 @@ compile_error!("the features `engine` and `objects` make two wasm files: build t
 
 #[cfg(all(target_arch = "wasm32", feature = "engine"))]
 pub mod bindings;
+#[cfg(all(target_arch = "wasm32", any(feature = "engine", feature = "objects")))]
+mod crossing;
 #[cfg(all(target_arch = "wasm32", feature = "objects"))]
 pub mod objects;

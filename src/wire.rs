@@ -15,7 +15,7 @@ use crate::time::Span;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acquire {
     /// The newest generation the caller knows.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub have: Option<u64>,
     /// A random name for this question.
     pub holder: String,
@@ -90,7 +90,7 @@ pub struct LeaseName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publish {
     /// The lease it was made under.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseName>,
     /// Whether it is a page from the build.
     #[serde(default)]
@@ -115,6 +115,7 @@ pub enum Published {
     /// It came too late.
     Fenced {
         /// What won, if it is published yet.
+        #[serde(skip_serializing_if = "Option::is_none")]
         latest: Option<u64>,
     },
 }
@@ -157,7 +158,7 @@ pub struct Append {
     /// The tags.
     pub tags: Vec<String>,
     /// How; absent ends entries at once.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
 }
 

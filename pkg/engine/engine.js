@@ -12,6 +12,9 @@ const MISS = Object.freeze({
 
 const missAfterPanic = () => ({ ...MISS, reason: "panic" });
 
+/** As the core numbers them. */
+const KINDS = Object.freeze({ response: 0, data: 1, use_cache: 2 });
+
 /** Every instance of the wasm numbers its machines from 0: beside that number stands which instance it was. */
 const INSTANCE = 2 ** 32;
 
@@ -33,15 +36,33 @@ export class Engine {
     core.configure(...this.#settings);
   }
 
-  /** Takes a call; returns a step: `{ step: "perform", machine, effect, deadline_ms }` or `{ step: "done", result, … }`. */
+  /**
+   * The slot of an entry in memory that is fresh for whoever asks, or -1: then `begin` has more to say.
+   *
+   * @param {"response" | "data" | "use_cache"} kind
+   */
+  freshInMemory(kind, key, now) {
+    return this.#guard(() => core.fresh_in_memory(KINDS[kind], key, now), () => -1);
+  }
+
+  /** Where the copy of the ledger stands. */
+  ledgerPosition() {
+    const [epoch, number] = this.#guard(() => core.ledger_position(), () => [0, 0]);
+    return { epoch, number };
+  }
+
+  /** Takes a call; returns a step: `{ step: "perform", machine, effect, deadline_ms, header }` or `{ step: "done", result, … }`. */
   begin(call, now) {
     return this.#marked(this.#guard(() => core.begin(call, now), missAfterPanic));
   }
 
-  /** Goes on with a machine. One of an instance that is gone ends: its number may be that of another call now. */
-  resume(machine, reply, now) {
+  /**
+   * Goes on with a machine; `header` is that of the stored value which the reply tells of. A machine of an instance that is gone
+   * ends: its number may be that of another call now.
+   */
+  resume(machine, reply, now, header) {
     if (Math.floor(machine / INSTANCE) !== this.panics) return { ...MISS, reason: "engine-restarted" };
-    return this.#marked(this.#guard(() => core.resume(machine % INSTANCE, reply, now), missAfterPanic));
+    return this.#marked(this.#guard(() => core.resume(machine % INSTANCE, reply, now, header), missAfterPanic));
   }
 
   /** Calls one of the engine's free functions. It is tried once more on a fresh instance; undefined if that panics too. */

@@ -201,14 +201,15 @@ pub enum Message {
 /// # Errors
 /// When it is not such a message, or holds something that no client has a use for.
 pub fn message(operation: Operation, text: &str) -> Result<Option<Message>, Refusal> {
+    let bytes = text.as_bytes();
     let read = match operation {
         Operation::Health | Operation::Entry | Operation::Touch => return Ok(None),
-        Operation::Acquire => serde_json::from_str(text).map(Message::Acquire),
-        Operation::Publish => serde_json::from_str(text).map(Message::Publish),
-        Operation::Abandon => serde_json::from_str(text).map(Message::Abandon),
-        Operation::Since => serde_json::from_str(text).map(Message::Since),
-        Operation::Append => serde_json::from_str(text).map(Message::Append),
-        Operation::Check => serde_json::from_str(text).map(Message::Check),
+        Operation::Acquire => serde_json::from_slice(bytes).map(Message::Acquire),
+        Operation::Publish => serde_json::from_slice(bytes).map(Message::Publish),
+        Operation::Abandon => serde_json::from_slice(bytes).map(Message::Abandon),
+        Operation::Since => serde_json::from_slice(bytes).map(Message::Since),
+        Operation::Append => serde_json::from_slice(bytes).map(Message::Append),
+        Operation::Check => serde_json::from_slice(bytes).map(Message::Check),
     };
     let bad = |reason: String| Refusal::BadMessage { reason };
     let mut message = read.map_err(|error| bad(error.to_string()))?;

@@ -1,10 +1,12 @@
-//! Every conversion between JavaScript values and the core's types.
+//! What crosses between JavaScript and the core, and what goes wrong at that.
 
-use js_sys::{Error, Reflect};
+use js_sys::{Error, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 
+use crate::crossing;
+use crate::engine::{Effect, Step};
 use crate::time::Millis;
 
 /// What went wrong at the boundary, as the `code` of the thrown `Error`.
@@ -37,14 +39,22 @@ pub(crate) fn error(code: Code, message: &str) -> JsValue {
 }
 
 /// A core value from a JavaScript one.
-pub(crate) fn from_js<T: DeserializeOwned>(value: JsValue, code: Code) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(value).map_err(|e| error(code, &e.to_string()))
+pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue, code: Code) -> Result<T, JsValue> {
+    crossing::from_js(value).map_err(|message| error(code, &message))
 }
 
-/// A JavaScript value from a core one: maps become plain objects, and what is absent is left out.
+/// A JavaScript value from a core one.
 pub(crate) fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
-    let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
-    value.serialize(&serializer).map_err(|e| error(Code::BadCall, &e.to_string()))
+    crossing::to_js(value).map_err(|message| error(Code::BadCall, &message))
+}
+
+/// A step, with the header that its effect may speak of as its `header`.
+pub(crate) fn step_to_js(step: &Step) -> Result<JsValue, JsValue> {
+    let crossed = to_js(step)?;
+    if let Step::Perform { effect: Effect::Publish { header, .. }, .. } = step {
+        Reflect::set(&crossed, &"header".into(), &Uint8Array::from(header.as_slice()))?;
+    }
+    Ok(crossed)
 }
 
 /// A time or a count from a JavaScript number; nonsense (negative, fractional, NaN) becomes the nearest whole number.

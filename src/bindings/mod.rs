@@ -18,9 +18,10 @@ use crate::headers::{Lifetime, Served};
 use crate::key::{self, Kind};
 use crate::lease_token::CarriedLease;
 use crate::policy::EngineOptions;
+use crate::position::Position;
 use crate::time::Span;
 
-use convert::{Code, error, from_js, millis, to_js};
+use convert::{Code, error, from_js, millis, step_to_js, to_js};
 
 thread_local! {
     static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
@@ -33,7 +34,7 @@ thread_local! {
 #[wasm_bindgen]
 pub fn configure(options: JsValue, build: &str, secret: &str) -> Result<(), JsValue> {
     panic::install();
-    let options: EngineOptions = from_js(options, Code::BadOption)?;
+    let options: EngineOptions = from_js(&options, Code::BadOption)?;
     let options = options.validated().map_err(|e| error(Code::BadOption, &e.to_string()))?;
     let engine = Engine::new(options, build, secret).map_err(|e| error(Code::BadOption, &e.to_string()))?;
     ENGINE.with(|cell| cell.replace(Some(engine)));
@@ -46,19 +47,47 @@ pub fn configure(options: JsValue, build: &str, secret: &str) -> Result<(), JsVa
 /// `bad-call` when the call is malformed, `not-configured` before `configure`.
 #[wasm_bindgen]
 pub fn begin(call: JsValue, now: f64) -> Result<JsValue, JsValue> {
-    let call = from_js(call, Code::BadCall)?;
-    with_engine(|engine| to_js(&engine.begin(call, millis(now))))
+    let call = from_js(&call, Code::BadCall)?;
+    with_engine(|engine| step_to_js(&engine.begin(call, millis(now))))
 }
 
-/// Goes on with a machine; answers with a step.
+/// Goes on with a machine; answers with a step. What the reply says of stored bytes comes with their `header`.
 ///
 /// # Errors
 /// `bad-call` when the reply is malformed, `not-configured` before `configure`.
 #[wasm_bindgen]
-pub fn resume(machine: u32, reply: JsValue, now: f64) -> Result<JsValue, JsValue> {
+pub fn resume(machine: u32, reply: JsValue, now: f64, header: Option<Vec<u8>>) -> Result<JsValue, JsValue> {
     // A reply that cannot be read is one that did not come.
-    let reply = from_js(reply, Code::BadCall).unwrap_or(Reply::Failed);
-    with_engine(|engine| to_js(&engine.resume(machine, reply, millis(now))))
+    let reply: Reply = from_js(&reply, Code::BadCall).unwrap_or(Reply::Failed);
+    let reply = reply.with_header(header.unwrap_or_default());
+    with_engine(|engine| step_to_js(&engine.resume(machine, reply, millis(now))))
+}
+
+/// The slot of an entry in memory that is fresh for whoever asks; -1 when a read has more to say
+/// ([`Engine::fresh_in_memory`]). `kind` is 0 for responses, 1 for data, 2 for what `use cache` keeps.
+#[wasm_bindgen]
+pub fn fresh_in_memory(kind: u32, key: &str, now: f64) -> f64 {
+    panic::strike();
+    let kind = match kind {
+        0 => Kind::Response,
+        1 => Kind::Data,
+        _ => Kind::UseCache,
+    };
+    let look = |engine: &mut Engine| engine.fresh_in_memory(kind, key, millis(now));
+    ENGINE
+        .with(|cell| cell.try_borrow_mut().ok().and_then(|mut engine| engine.as_mut().and_then(look)))
+        .map_or(-1.0, |slot| slot.0.into())
+}
+
+/// Where the copy of the ledger stands: epoch and number; zeros before `configure`.
+#[wasm_bindgen]
+#[must_use]
+#[allow(clippy::cast_precision_loss)]
+pub fn ledger_position() -> Vec<f64> {
+    let stands = |engine: &Engine| engine.ledger_position();
+    let position = ENGINE.with(|cell| cell.try_borrow().ok().and_then(|engine| engine.as_ref().map(stands)));
+    let Position { epoch, number } = position.unwrap_or_default();
+    vec![epoch as f64, number as f64]
 }
 
 fn with_engine(run: impl FnOnce(&mut Engine) -> Result<JsValue, JsValue>) -> Result<JsValue, JsValue> {
@@ -91,14 +120,8 @@ pub fn header_bytes(prefix: &[u8]) -> i32 {
 /// `bad-call` when the entry is malformed.
 #[wasm_bindgen]
 pub fn entry_header(entry: JsValue) -> Result<Uint8Array, JsValue> {
-    let entry: Entry = from_js(entry, Code::BadCall)?;
+    let entry: Entry = from_js(&entry, Code::BadCall)?;
     Ok(Uint8Array::from(frame::header(&entry).as_slice()))
-}
-
-/// The entry that a header describes, or undefined.
-#[wasm_bindgen]
-pub fn read_header(header: &[u8], total: f64) -> JsValue {
-    frame::read(header, millis(total).0).ok().and_then(|entry| to_js(&entry).ok()).unwrap_or(JsValue::UNDEFINED)
 }
 
 /// The lease in a header value, or undefined when it is none of ours.
@@ -113,7 +136,7 @@ pub fn verify_lease(token: &str, secret: &str) -> JsValue {
 /// `bad-call` for an unknown kind, `not-configured` before `configure`.
 #[wasm_bindgen]
 pub fn entry_key(kind: JsValue, key: &str) -> Result<JsValue, JsValue> {
-    let kind: Kind = from_js(kind, Code::BadCall)?;
+    let kind: Kind = from_js(&kind, Code::BadCall)?;
     with_engine(|engine| Ok(engine.scope().entry_key(kind, key).into()))
 }
 

@@ -165,8 +165,10 @@ pub enum Effect {
     /// Read KV and ask the ledger, both at once where both are named.
     Load {
         /// The KV key.
+        #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<String>,
         /// Where the ledger copy stands.
+        #[serde(skip_serializing_if = "Option::is_none")]
         since: Option<Position>,
     },
     /// Look for what the build left under this key.
@@ -194,8 +196,8 @@ pub enum Effect {
         object: String,
         /// The message.
         message: Publish,
-        /// The entry's header.
-        #[serde(with = "bytes")]
+        /// The entry's header. It crosses beside the rest.
+        #[serde(skip)]
         header: Vec<u8>,
     },
     /// Give a lease back.
@@ -208,6 +210,7 @@ pub enum Effect {
     /// Have the app render the page, with this lease; without one the render counts for this isolate alone.
     Regenerate {
         /// The signed lease.
+        #[serde(skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
     /// Record an invalidation.
@@ -283,6 +286,21 @@ pub enum Reply {
     Failed,
 }
 
+impl Reply {
+    /// This reply with the header that belongs to it, where one does.
+    #[must_use]
+    pub fn with_header(mut self, header: Vec<u8>) -> Self {
+        let bytes = match &mut self {
+            Self::Loaded { kv: Some(Stored::Found(bytes)), .. }
+            | Self::Seeded { seed: Some(bytes) }
+            | Self::Acquired { bytes: Some(bytes), .. } => bytes,
+            _ => return self,
+        };
+        bytes.header = header;
+        self
+    }
+}
+
 /// What a store holds under a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -298,8 +316,8 @@ pub enum Stored {
 /// A value without its body: the header's bytes, and how long it is with the body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bytes {
-    /// The first bytes, up to the end of the header at least.
-    #[serde(with = "bytes")]
+    /// The first bytes, up to the end of the header at least. They cross beside the rest.
+    #[serde(skip)]
     pub header: Vec<u8>,
     /// Length of header and body.
     pub total: u64,
@@ -335,22 +353,17 @@ pub enum Outcome {
         /// A stable word for logs and tests.
         reason: &'static str,
         /// The generation concerned.
+        #[serde(skip_serializing_if = "Option::is_none")]
         generation: Option<u64>,
         /// Whether the tags asked about were invalidated.
+        #[serde(skip_serializing_if = "Option::is_none")]
         invalidation: Option<Invalidation>,
         /// Where the ledger copy stands now.
         position: Position,
         /// Bytes to remember, and to forget.
         memory: MemoryOrder,
-        /// The header of the bytes to remember.
-        header: Option<HeaderBytes>,
     },
 }
-
-/// A header that crosses to the host as bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct HeaderBytes(#[serde(with = "bytes")] pub Vec<u8>);
 
 /// Where the bytes of a read come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -387,12 +400,14 @@ pub struct ReadEntry {
     /// Whether this regenerator, and no other, makes it anew.
     pub regenerate: bool,
     /// The lease for that; without one the coordinator could not be asked, and the render counts here alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// Why it may be served as it is: a verdict's word.
     pub reason: &'static str,
     /// Where its bytes are.
     pub source: Source,
     /// The slot of bytes in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<u32>,
     /// What memory does with the bytes.
     pub memory: MemoryOrder,
@@ -405,8 +420,10 @@ pub struct ReadEntry {
     /// When it was made.
     pub created_at: Millis,
     /// Fresh for so many seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revalidate: Option<u32>,
     /// Usable for so many seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expire: Option<u32>,
     /// Its tags.
     pub tags: Vec<String>,
@@ -423,6 +440,7 @@ pub struct ReadEntry {
     /// Where the ledger copy stands.
     pub ledger: Position,
     /// Its position, if it is served in spite of an invalidation and nobody here makes it anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lowered: Option<Position>,
 }
 
@@ -432,12 +450,14 @@ pub struct ReadMiss {
     /// A stable word for logs, headers and tests.
     pub reason: &'static str,
     /// The lease under which to render; without one the render is stored only if nobody holds one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// Whether an entry was there that must not be served.
     pub renewed: bool,
     /// Whether KV has nothing under the key.
     pub absent: bool,
     /// The `expire` of the entry that must not be served.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expire: Option<u32>,
     /// Bytes to forget.
     pub memory: MemoryOrder,
@@ -449,47 +469,8 @@ pub struct ReadMiss {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct MemoryOrder {
     /// Keep this read's bytes in this slot.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub keep: Option<u32>,
     /// Forget these slots.
     pub forget: Vec<u32>,
-}
-
-mod bytes {
-    //! Byte strings cross as `Uint8Array`, not as lists of numbers.
-
-    use serde::{Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        deserializer.deserialize_byte_buf(Visitor)
-    }
-
-    struct Visitor;
-
-    impl<'de> de::Visitor<'de> for Visitor {
-        type Value = Vec<u8>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("bytes")
-        }
-
-        fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-            Ok(bytes.to_vec())
-        }
-
-        fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
-            Ok(bytes)
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<u8>, A::Error> {
-            let mut bytes = Vec::new();
-            while let Some(byte) = sequence.next_element()? {
-                bytes.push(byte);
-            }
-            Ok(bytes)
-        }
-    }
 }

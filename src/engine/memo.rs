@@ -80,6 +80,14 @@ impl Memos {
         memo
     }
 
+    /// The notes of a route, if there are any. They count as used.
+    pub(super) fn known(&mut self, name: &str) -> Option<&Memo> {
+        self.clock = self.clock.saturating_add(1);
+        let memo = self.routes.get_mut(name)?;
+        memo.used = self.clock;
+        Some(memo)
+    }
+
     fn forget_half(&mut self) {
         let mut uses: Vec<_> = self.routes.values().map(|memo| memo.used).collect();
         uses.sort_unstable();

@@ -18,8 +18,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use call::{
-    Bytes, Call, Caller, Effect, HeaderBytes, MemoryOrder, Outcome, ReadCall, ReadEntry, ReadMiss, Reply,
-    RequestContext, Source, Step, Stored,
+    Bytes, Call, Caller, Effect, MemoryOrder, Outcome, ReadCall, ReadEntry, ReadMiss, Reply, RequestContext, Source,
+    Step, Stored,
 };
 
 use crate::entry::Entry;
@@ -27,6 +27,7 @@ use crate::frame;
 use crate::key::{InvalidAppId, Scope};
 use crate::memory::{MemoryTier, Placement};
 use crate::policy::EngineOptions;
+use crate::position::Position;
 use crate::tags::{Invalidation, LedgerCopy};
 use crate::time::{Millis, Span};
 
@@ -113,6 +114,12 @@ impl Engine {
     #[must_use]
     pub const fn corrupt_values(&self) -> u64 {
         self.corrupt
+    }
+
+    /// Where the copy of the ledger stands.
+    #[must_use]
+    pub const fn ledger_position(&self) -> Position {
+        self.ledger.position()
     }
 
     /// How many calls are in progress.
@@ -233,7 +240,6 @@ impl Engine {
             invalidation,
             position: self.ledger.position(),
             memory: MemoryOrder::default(),
-            header: None,
         }
     }
 

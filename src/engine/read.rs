@@ -5,8 +5,10 @@ use super::refresh::SHORTEST_HOLD;
 use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT, pause};
 use crate::entry::{Entry, KeyLife};
 use crate::fault::Fault;
-use crate::freshness::{GoneReason, StaleReason, Verdict, judge_within};
+use crate::freshness::{GoneReason, StaleReason, Verdict, judge, judge_within};
+use crate::key::Kind;
 use crate::lease::{Lease, Need};
+use crate::memory::{Remembered, Slot};
 use crate::position::Position;
 use crate::tags::{Invalidation, Known};
 use crate::time::{Millis, Span, Stretch};
@@ -129,6 +131,26 @@ impl Read {
 }
 
 impl Engine {
+    /// The slot of an entry in memory that is fresh for whoever asks, with nothing to ask anybody and nothing to note: what a
+    /// [`super::Call::Read`] would end with, at the price of a look.
+    ///
+    /// For readers who bring neither tags nor a lifetime of their own, carry no lease, regenerate nothing, and whose pages are
+    /// not made of what they read. Where it says nothing, the call has more to say.
+    pub fn fresh_in_memory(&mut self, kind: Kind, key: &str, now: Millis) -> Option<Slot> {
+        let records = |machine: &Machine| matches!(machine, Machine::Invalidate(_));
+        let is_recording = self.machines.values().any(|(_, machine)| records(machine));
+        if is_recording || !self.ledger.exists() || self.ledger.is_due(self.options.window_ms, now) {
+            return None;
+        }
+        let name = self.scope.entry_key(kind, key);
+        let memo = self.memos.known(&name)?;
+        let Remembered { entry, slot, known_until, unshared, .. } = self.memory.get(&name)?;
+        let wants_more_life = entry.key_life.is_some_and(|life| life.is_past_half(now)) && !memo.touched.contains(now);
+        let is_latest = entry.generation >= memo.seen && !unshared && !wants_more_life;
+        let is_valid = self.ledger.knows(&entry.tags, *known_until, now) == Known::Is(Invalidation::None);
+        (is_latest && is_valid && judge(entry, Invalidation::None, now) == Verdict::Fresh).then_some(*slot)
+    }
+
     pub(super) fn begin_read(&mut self, read: Read, now: Millis) -> Progress {
         let carried = read.call.context.carried.as_ref().filter(|carried| carried.is_for(&read.name));
         let must_reach = carried.map_or(Position::BEFORE_EVERYTHING, |carried| carried.lease.position);

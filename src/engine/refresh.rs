@@ -1,6 +1,6 @@
 //! Regenerating what was served stale: ask for the lease, have the app render; and giving leases back.
 
-use super::call::{Bytes, Effect, HeaderBytes, MemoryOrder, Outcome, Reply, RequestContext};
+use super::call::{Bytes, Effect, MemoryOrder, Outcome, Reply, RequestContext};
 use super::read::has;
 use super::{COORDINATOR_LIMIT, Engine, Machine, Progress};
 use crate::lease::{AbandonReason, Lease, Need};
@@ -130,7 +130,6 @@ impl Engine {
             invalidation: None,
             position: self.ledger.position(),
             memory,
-            header: Some(HeaderBytes(bytes.header.clone())),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Storing a render: lay out its header, publish it through the route's coordinator, remember it here.
 
-use super::call::{Effect, HeaderBytes, MemoryOrder, Outcome, Reply, RequestContext};
+use super::call::{Effect, MemoryOrder, Outcome, Reply, RequestContext};
 use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, order};
 use crate::entry::{Entry, KeyLife};
 use crate::fault::Fault;
@@ -114,7 +114,6 @@ impl Engine {
             invalidation: None,
             position: self.ledger.position(),
             memory,
-            header: Some(HeaderBytes(header)),
         }
     }
 }

@@ -331,6 +331,60 @@ fn a_warm_hit_performs_nothing_and_a_cold_one_reads_kv_beside_the_ledger() {
 }
 
 #[test]
+fn a_look_into_memory_says_what_a_read_would_say_at_once() {
+    let mut world = World::new();
+    let mut isolate = World::isolate();
+    let look = |isolate: &mut Engine, now: Millis| isolate.fresh_in_memory(Kind::Response, KEY, now);
+    assert_eq!(look(&mut isolate, world.now), None, "there is nothing");
+    world.visit(&mut isolate, &["a"]);
+    let slot = look(&mut isolate, world.now);
+    assert_eq!(slot.map(|slot| slot.0), entry(world.visit(&mut isolate, &["a"])).slot);
+    assert!(slot.is_some());
+    let Step::Perform { machine, .. } =
+        isolate.begin(Call::Invalidate { tags: vec!["b".to_owned()], profile: None }, world.now)
+    else {
+        panic!("the ledger is told")
+    };
+    assert_eq!(
+        look(&mut isolate, world.now),
+        None,
+        "something is being invalidated: a read knows whether it waits for that"
+    );
+    isolate.resume(machine, Reply::Failed, world.now.after(Span(1)));
+    world.pass(Span(1000));
+    assert_eq!(look(&mut isolate, world.now), None, "the copy of the ledger is too old");
+}
+
+#[test]
+fn a_look_into_memory_finds_nothing_that_is_stale_or_unshared_or_wants_a_longer_life() {
+    let look = |isolate: &mut Engine, world: &mut World| {
+        // Within its window again.
+        world.call(isolate, Call::Observe { at_least: Position::BEFORE_EVERYTHING });
+        isolate.fresh_in_memory(Kind::Response, KEY, world.now).is_some()
+    };
+    let visited = |world: &mut World| {
+        let mut isolate = World::isolate();
+        world.visit(&mut isolate, &["a"]);
+        isolate
+    };
+    let mut world = World::new();
+    let mut isolate = visited(&mut world);
+    assert!(look(&mut isolate, &mut world));
+    world.pass(Span::seconds(61));
+    assert!(!look(&mut isolate, &mut world), "it is past its lifetime");
+
+    let mut world = World::new();
+    let mut isolate = visited(&mut world);
+    world.invalidate(&mut isolate, "a");
+    assert!(!look(&mut isolate, &mut world), "it was invalidated");
+
+    let mut world = World::new();
+    world.coordinator_is_up = false;
+    let mut isolate = visited(&mut world);
+    assert!(!look(&mut isolate, &mut world), "nobody else has it");
+}
+
+#[test]
 fn past_the_window_a_warm_hit_asks_the_ledger_alone() {
     let mut world = World::new();
     let mut isolate = World::isolate();

@@ -56,7 +56,7 @@ pub fn api_decide(
 /// The refusal.
 #[wasm_bindgen]
 pub fn api_message(operation: JsValue, text: &str) -> Result<JsValue, JsValue> {
-    let operation: Operation = super::from_js(operation)?;
+    let operation: Operation = super::from_js(&operation)?;
     let message = api::message(operation, text).map_err(|refusal| refused(&refusal))?;
     // What JavaScript cannot hold, no client means.
     to_js(&message).map_err(|_| api_refusal("bad-message", "it holds a number beyond 2^53"))

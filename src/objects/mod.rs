@@ -15,6 +15,7 @@ use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 use worker::{SqlStorage, SqlStorageValue, State};
 
+use crate::crossing;
 use crate::frame;
 use crate::time::Millis;
 
@@ -51,13 +52,12 @@ fn failed(message: &str) -> JsValue {
     error.into()
 }
 
-fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
-    serde_wasm_bindgen::from_value(value).map_err(|e| failed(&format!("the message is malformed: {e}")))
+fn from_js<T: DeserializeOwned>(value: &JsValue) -> Result<T, JsValue> {
+    crossing::from_js(value).map_err(|e| failed(&format!("the message is malformed: {e}")))
 }
 
 fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
-    let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
-    value.serialize(&serializer).map_err(|e| failed(&e.to_string()))
+    crossing::to_js(value).map_err(|e| failed(&e))
 }
 
 fn run(sql: &SqlStorage, query: &str, values: Vec<SqlStorageValue>) -> Result<(), JsValue> {

@@ -26,10 +26,12 @@ pub struct RouteObject {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Orders {
+    #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<AnyAnswer>,
     keep_bytes: bool,
     drop_bytes: bool,
     wake: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     put: Option<u64>,
     delete_all: bool,
     alarm_at: Millis,
@@ -50,7 +52,7 @@ impl RouteObject {
     /// When an option makes no sense, or storage fails.
     #[wasm_bindgen(constructor)]
     pub fn new(state: DurableObjectState, options: JsValue) -> Result<Self, JsValue> {
-        let policy: RoutePolicy = from_js(options)?;
+        let policy: RoutePolicy = from_js(&options)?;
         let policy = policy.validated().map_err(|e| failed(&e.to_string()))?;
         let sql = sql(state);
         run(&sql, "CREATE TABLE IF NOT EXISTS route (id INTEGER PRIMARY KEY, row TEXT NOT NULL)", Vec::new())?;
@@ -63,7 +65,7 @@ impl RouteObject {
     /// # Errors
     /// When the message is malformed or storage fails.
     pub fn acquire(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
-        let Acquire { have, holder, position, need, .. } = from_js(message)?;
+        let Acquire { have, holder, position, need, .. } = from_js(&message)?;
         self.step(millis(now), Event::Acquire { have, holder, position, need })
     }
 
@@ -72,7 +74,7 @@ impl RouteObject {
     /// # Errors
     /// When the message or the header is malformed, or storage fails.
     pub fn publish(&self, message: JsValue, header: &[u8], body_bytes: f64, now: f64) -> Result<Publication, JsValue> {
-        let Publish { lease, seed, render_ms } = from_js(message)?;
+        let Publish { lease, seed, render_ms } = from_js(&message)?;
         let total = millis(body_bytes).0.saturating_add(header.len() as u64);
         let mut entry = frame::read(header, total)
             .map_err(|corrupt| failed(&format!("the published entry is not one: {}", corrupt.as_str())))?;
@@ -91,7 +93,7 @@ impl RouteObject {
     /// # Errors
     /// When the message is malformed or storage fails.
     pub fn abandon(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
-        let Abandon { lease, reason } = from_js(message)?;
+        let Abandon { lease, reason } = from_js(&message)?;
         let event = Event::Abandon { generation: lease.generation, holder: lease.holder, reason };
         self.step(millis(now), event)
     }
@@ -209,7 +211,7 @@ impl RouteObject {
     fn load(&self, now: Millis) -> Result<(Route, Option<Route>), JsValue> {
         let row = rows(&self.sql, "SELECT row FROM route WHERE id = 1", Vec::new())?;
         let stored = row.first().and_then(|row| row.first()).and_then(|value| match value {
-            SqlStorageValue::String(json) => match serde_json::from_str::<Route>(json) {
+            SqlStorageValue::String(json) => match serde_json::from_slice::<Route>(json.as_bytes()) {
                 Ok(route) => Some(route),
                 Err(error) => {
                     worker::console_error!("onegen: a route's stored state was unreadable and is begun anew: {error}");

@@ -5,7 +5,7 @@ mod settling;
 
 use std::collections::BTreeMap;
 
-use onegen::engine::{Call, Effect, Engine, Outcome, Reply, RequestContext, Step};
+use onegen::engine::{Call, Effect, Engine, Outcome, ReadCall, ReadEntry, Reply, RequestContext, Source, Step};
 use onegen::key::Scope;
 use onegen::lease::{Lease, Need};
 use onegen::policy::EngineOptions;
@@ -16,7 +16,7 @@ use onegen::wire::Acquired;
 use crate::faults::Glue;
 use crate::objects::{Objects, Shown};
 use crate::plan::Plan;
-use crate::truth::{LAST_GOOD_ENTRY, Truth};
+use crate::truth::{LAST_GOOD_ENTRY, NO_LOST_INVALIDATION, Truth};
 
 pub(crate) const START: Millis = Millis(1_800_000_000_000);
 pub(crate) const SECRET: &str = "secret";
@@ -131,6 +131,22 @@ pub(crate) struct World {
     pub(crate) story: Option<Vec<String>>,
 }
 
+/// What a look into memory finds fresh, where a host may look before it asks.
+fn looked(engine: &mut Engine, call: &Call, now: Millis) -> Option<u32> {
+    let Call::Read(ReadCall { kind, key, context, tags, revalidate, .. }) = call else { return None };
+    let may_look = tags.is_empty() && revalidate.is_none() && context.carried.is_none();
+    let may_look = may_look && !context.on_demand && !context.nested;
+    may_look.then(|| engine.fresh_in_memory(*kind, key, now)).flatten().map(|slot| slot.0)
+}
+
+/// Whether a read ends at once with what is in a slot, fresh, and has nothing else to say.
+fn is_fresh_hit(step: &Step, in_slot: u32) -> bool {
+    let Step::Done(Outcome::Entry(entry)) = step else { return false };
+    let ReadEntry { stale, regenerate, lease, slot, touch, brief, lowered, collapsed, .. } = entry.as_ref();
+    let says_more = *stale || *regenerate || lease.is_some() || *touch || *brief || lowered.is_some() || *collapsed;
+    entry.source == Source::Memory && *slot == Some(in_slot) && !says_more
+}
+
 impl World {
     pub(crate) fn new(plan: &Plan, glue: Option<Glue>, told: bool) -> Self {
         let mut world = Self {
@@ -204,7 +220,13 @@ impl World {
         self.next += 1;
         let id = self.next;
         let now = self.clock(task.isolate);
-        let step = self.isolates[task.isolate].engine.begin(call, now);
+        let engine = &mut self.isolates[task.isolate].engine;
+        let looked = looked(engine, &call, now);
+        let step = engine.begin(call, now);
+        if looked.is_some_and(|slot| !is_fresh_hit(&step, slot)) {
+            let evidence = format!("a look into memory found slot {looked:?} fresh, and the read says {step:?}");
+            self.truth.breaks(NO_LOST_INVALIDATION, evidence);
+        }
         self.tasks.insert(id, task);
         self.proceed(id, step);
     }

@@ -8,8 +8,9 @@
 use js_sys::{JSON, Object, Reflect, Uint8Array};
 use onegen::bindings::{
     begin, cache_control, cache_status_of_entry, cache_status_of_render, configure, entry_header, entry_key,
-    header_bytes, heal, ledger_name, read_header, resume, stats, verify_lease,
+    fresh_in_memory, header_bytes, heal, ledger_name, ledger_position, resume, stats, verify_lease,
 };
+use onegen::frame;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -84,7 +85,7 @@ fn steps_are_plain_objects_whose_absent_fields_are_left_out() {
     configured();
     let (machine, step) = begun_read("/plain");
     assert!(Object::get_prototype_of(&step).eq(&Object::get_prototype_of(&js("{}"))));
-    let step = resume(machine, loaded(&"absent".into()), NOW).expect("a step");
+    let step = resume(machine, loaded(&"absent".into()), NOW, None).expect("a step");
     assert_eq!(text(&step, "effect.kind"), "acquire");
     assert!(at(&step, "effect.message.have").is_undefined());
 }
@@ -93,11 +94,11 @@ fn steps_are_plain_objects_whose_absent_fields_are_left_out() {
 fn a_read_that_is_granted_a_lease_ends_as_a_miss_with_that_lease() {
     configured();
     let (machine, _) = begun_read("/granted");
-    let step = resume(machine, loaded(&"absent".into()), NOW).expect("a step");
+    let step = resume(machine, loaded(&"absent".into()), NOW, None).expect("a step");
     assert_eq!(text(&step, "effect.message.need"), "fill");
     assert_eq!(text(&step, "effect.message.holder"), "n");
     let granted = r#"{"acquired":{"answer":{"granted":{"lease":{"generation":9,"holder":"n","position":{"epoch":1,"number":0}},"remaining_ms":10000}}}}"#;
-    let step = resume(number(&step, "machine") as u32, js(granted), NOW).expect("a step");
+    let step = resume(number(&step, "machine") as u32, js(granted), NOW, None).expect("a step");
     assert_eq!(text(&step, "step"), "done");
     assert_eq!(text(&step, "result"), "miss");
     assert_eq!(text(&step, "reason"), "leader");
@@ -105,24 +106,24 @@ fn a_read_that_is_granted_a_lease_ends_as_a_miss_with_that_lease() {
     assert_eq!(at(&step, "absent"), JsValue::TRUE);
 }
 
+/// Has the isolate find an entry in KV. How its read ends.
+fn found(key: &str) -> JsValue {
+    let header = entry_header(an_entry()).expect("a header").to_vec();
+    let kv = js(&format!(r#"{{"found":{{"total":{}}}}}"#, header.len() + 5));
+    let (machine, _) = begun_read(key);
+    resume(machine, loaded(&kv), NOW, Some(header)).expect("a step")
+}
+
 #[wasm_bindgen_test]
 fn a_read_that_finds_a_fresh_entry_ends_with_its_description_and_where_to_keep_its_bytes() {
     configured();
-    let header = entry_header(an_entry()).expect("a header");
-    let total = header.length() + 5;
-    let found = Object::new();
-    Reflect::set(&found, &"header".into(), &header).expect("set");
-    Reflect::set(&found, &"total".into(), &total.into()).expect("set");
-    let kv = Object::new();
-    Reflect::set(&kv, &"found".into(), &found).expect("set");
-    let (machine, _) = begun_read("/found");
-    let step = resume(machine, loaded(&kv), NOW).expect("a step");
+    let step = found("/found");
     assert_eq!(text(&step, "result"), "entry");
     assert_eq!(text(&step, "source"), "kv");
     assert_eq!(text(&step, "shape"), "app");
     assert_eq!(at(&step, "stale"), JsValue::FALSE);
     assert_eq!(number(&step, "generation"), 7.0);
-    assert_eq!(number(&step, "header_bytes"), f64::from(header.length()));
+    assert_eq!(number(&step, "header_bytes"), f64::from(entry_header(an_entry()).expect("a header").length()));
     assert_eq!(number(&step, "parts.0.bytes"), 5.0);
     assert_eq!(text(&step, "tags.1"), "products");
     assert!(number(&step, "memory.keep") >= 0.0);
@@ -133,19 +134,59 @@ fn a_read_that_finds_a_fresh_entry_ends_with_its_description_and_where_to_keep_i
 }
 
 #[wasm_bindgen_test]
+fn a_look_into_memory_finds_what_is_fresh_there_and_nothing_else() {
+    configured();
+    assert_eq!(fresh_in_memory(0, "/looked", NOW), -1.0);
+    assert_eq!(ledger_position(), [0.0, 0.0]);
+    let kept = number(&found("/looked"), "memory.keep");
+    assert_eq!(ledger_position(), [1.0, 0.0]);
+    assert_eq!(fresh_in_memory(0, "/looked", NOW), kept);
+    assert_eq!(fresh_in_memory(1, "/looked", NOW), -1.0, "an entry of another kind is another entry");
+    assert_eq!(fresh_in_memory(0, "/looked", NOW + 1000.0), -1.0, "the copy of the ledger is too old");
+}
+
+#[wasm_bindgen_test]
+fn half_a_surrogate_pair_crosses_as_the_replacement_character() {
+    configured();
+    let lone = js(r#"{"invalidate":{"tags":["\\ud800","x\ud800y\udfffz","\ud83d\ude00"]}}"#);
+    let step = begin(lone, NOW).expect("a step");
+    let tags: Vec<_> = (0..3).map(|n| text(&step, &format!("effect.message.tags.{n}"))).collect();
+    assert_eq!(tags, ["\\ud800", "x\u{fffd}y\u{fffd}z", "\u{1f600}"]);
+}
+
+#[wasm_bindgen_test]
+fn what_javascript_would_round_does_not_cross() {
+    configured();
+    assert_eq!(code(resume_with_generation("9007199254740992")), "bad-call");
+    assert!(resume_with_generation("9007199254740991").is_ok());
+}
+
+/// A read that is told of a lease of a generation.
+fn resume_with_generation(generation: &str) -> Result<JsValue, JsValue> {
+    let (machine, _) = begun_read("/beyond");
+    let step = resume(machine, loaded(&"absent".into()), NOW, None).expect("a step");
+    let lease = format!(r#"{{"generation":{generation},"holder":"n","position":{{"epoch":1,"number":0}}}}"#);
+    let granted = format!(r#"{{"acquired":{{"answer":{{"granted":{{"lease":{lease},"remaining_ms":1}}}}}}}}"#);
+    resume(number(&step, "machine") as u32, js(&granted), NOW, None)
+}
+
+#[wasm_bindgen_test]
 fn a_store_hands_out_the_header_as_bytes_that_read_back_as_the_entry() {
     configured();
     let call = r#"{"store":{"kind":"response","key":"/s","shape":"app","parts":[{"name":"html","bytes":5}],"tags":["t"],"revalidate":60,"context":{},"started_at":1799999999000}}"#;
     let step = begin(js(call), NOW).expect("a step");
     assert_eq!(text(&step, "effect.kind"), "publish");
-    let header: Uint8Array = at(&step, "effect.header").dyn_into().expect("a Uint8Array, not a list of numbers");
+    let header: Uint8Array = at(&step, "header").dyn_into().expect("a Uint8Array, not a list of numbers");
     assert_eq!(header_bytes(&header.to_vec()), i32::try_from(header.length()).expect("small"));
-    let entry = read_header(&header.to_vec(), f64::from(header.length() + 5));
-    assert_eq!(text(&entry, "t.0"), "t");
-    assert_eq!(number(&entry, "r"), 60.0);
-    let step =
-        resume(number(&step, "machine") as u32, js(r#"{"published":{"answer":{"accepted":{"generation":3}}}}"#), NOW)
-            .expect("a step");
+    let entry = frame::read(&header.to_vec(), u64::from(header.length()) + 5).expect("an entry");
+    assert_eq!((entry.tags, entry.revalidate), (vec!["t".to_owned()], Some(60)));
+    let step = resume(
+        number(&step, "machine") as u32,
+        js(r#"{"published":{"answer":{"accepted":{"generation":3}}}}"#),
+        NOW,
+        None,
+    )
+    .expect("a step");
     assert_eq!(text(&step, "result"), "ended");
     assert_eq!(text(&step, "reason"), "accepted");
     assert_eq!(number(&step, "generation"), 3.0);
@@ -170,19 +211,18 @@ fn wasm_memory() -> js_sys::ArrayBuffer {
 #[wasm_bindgen_test]
 fn a_header_read_back_is_the_entry_that_was_described() {
     let header = entry_header(an_entry()).expect("a header").to_vec();
-    let total = header.len() as f64 + 5.0;
-    let entry = read_header(&header, total);
-    for (path, expected) in [("g", 7.0), ("c", 1_799_999_999_000.0), ("r", 60.0), ("e", 3600.0), ("b.0.bytes", 5.0)] {
-        assert_eq!(number(&entry, path), expected, "{path}");
-    }
-    assert!(read_header(&header, total + 1.0).is_undefined(), "a body of another length is not this entry's");
+    let total = header.len() as u64 + 5;
+    let entry = frame::read(&header, total).expect("an entry");
+    assert_eq!((entry.generation, entry.created_at.0), (7, 1_799_999_999_000));
+    assert_eq!((entry.revalidate, entry.expire), (Some(60), Some(3600)));
+    assert_eq!(entry.body_bytes(), 5);
 }
 
 #[wasm_bindgen_test]
 fn bytes_that_are_no_entry_have_no_header() {
     assert_eq!(header_bytes(b""), -1);
     assert_eq!(header_bytes(b"{\"lastModified\":1}"), -1);
-    assert!(read_header(b"1GEN", 4.0).is_undefined());
+    assert_eq!(header_bytes(b"1GEN"), -1);
 }
 
 #[wasm_bindgen_test]
@@ -209,14 +249,14 @@ fn a_malformed_call_is_a_bad_call_and_leaves_the_engine_as_it_was() {
 fn a_reply_that_cannot_be_read_is_one_that_did_not_come() {
     configured();
     let (machine, _) = begun_read("/garbled");
-    let step = resume(machine, js(r#"{"loaded":{"kv":{"found":5}}}"#), NOW).expect("a step");
+    let step = resume(machine, js(r#"{"loaded":{"kv":{"found":5}}}"#), NOW, None).expect("a step");
     assert_eq!(text(&step, "effect.kind"), "acquire", "the coordinator is asked instead");
 }
 
 #[wasm_bindgen_test]
 fn a_machine_that_is_not_known_ends_as_a_miss() {
     configured();
-    let step = resume(4_000_000_000, "done".into(), NOW).expect("a step");
+    let step = resume(4_000_000_000, "done".into(), NOW, None).expect("a step");
     assert_eq!(text(&step, "step"), "done");
     assert_eq!(text(&step, "result"), "miss");
     assert_eq!(text(&step, "reason"), "engine-restarted");

@@ -46,6 +46,21 @@ fn one_isolate_touches_once_in_a_quarter_of_a_life() {
 }
 
 #[test]
+fn a_look_into_memory_leaves_a_key_that_wants_a_longer_life_to_a_read() {
+    let mut world = World::new();
+    let mut isolate = endless(&mut world);
+    let look = |world: &mut World, isolate: &mut Engine| {
+        world.call(isolate, Call::Observe { at_least: Position::BEFORE_EVERYTHING });
+        isolate.fresh_in_memory(Kind::Response, KEY, world.now).is_some()
+    };
+    assert!(look(&mut world, &mut isolate));
+    world.pass(Span(KEY_LIFE.0 / 2 + 1));
+    assert!(!look(&mut world, &mut isolate));
+    assert!(touches(&mut world, &mut isolate));
+    assert!(look(&mut world, &mut isolate), "it was said a moment ago");
+}
+
+#[test]
 fn an_entry_that_no_coordinator_has_accepted_has_no_key_to_be_touched() {
     let mut world = World::new();
     let mut isolate = World::isolate();
