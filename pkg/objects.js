@@ -97,6 +97,7 @@ export class RouteCoordinator extends DurableObject {
   static options = {};
 
   #waiters = new Set();
+  /** When the alarm rings, if it is set. */
   #alarmAt;
   #handle = new Handle(() => {
     this.#sql("CREATE TABLE IF NOT EXISTS body (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL)");
@@ -105,6 +106,13 @@ export class RouteCoordinator extends DurableObject {
     this.#obey(object.restarted(Date.now()));
     return object;
   });
+
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.blockConcurrencyWhile(async () => {
+      this.#alarmAt = (await ctx.storage.getAlarm()) ?? undefined;
+    });
+  }
 
   /** "May I render this route?" See `Acquire` in the crate's `wire` module; `newer` comes with header and body. */
   async acquire(name, message) {
@@ -129,7 +137,7 @@ export class RouteCoordinator extends DurableObject {
       this.#handle.call((object) => {
         const publication = object.publish(message, header, body.byteLength, Date.now());
         if (publication.orders.keepBytes) {
-          this.#sql("INSERT OR REPLACE INTO name (id, name) VALUES (1, ?)", name);
+          if (this.#name() === undefined) this.#sql("INSERT INTO name (id, name) VALUES (1, ?)", name);
           this.#keep(publication.header, body);
         }
         return publication.orders;
@@ -177,28 +185,38 @@ export class RouteCoordinator extends DurableObject {
     if (orders.wake) {
       for (const wake of this.#waiters) wake();
     }
-    if (orders.alarmAt !== this.#alarmAt) {
-      this.#alarmAt = orders.alarmAt;
-      this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(orders.alarmAt, Date.now())));
+    if (orders.put === undefined) {
+      this.#ringBy(orders.alarmAt);
+      return undefined;
     }
-    if (orders.put === undefined) return undefined;
+    // How the put ends says when the alarm is to ring. An instance that does not live to see it tells its successor by the row.
     const putting = this.#put(orders.put);
     this.ctx.waitUntil(putting);
     return putting;
   }
 
-  async #put(generation) {
-    const name = this.#name();
-    const entry = await this.#entry(name, generation);
-    const confirmed = entry !== undefined && hasNamespace(this.env) && (await this.#written(name, entry));
-    this.#step((object) => object.put_ended(generation, confirmed, Date.now()));
-    // Neither here nor in KV any more: the next reader is granted a lease.
-    if (entry === undefined) this.#step((object) => object.bytes_lost(generation, Date.now()));
+  /** An alarm that is set counts as a row written; one that rings too early costs a seventh of that, and is set anew. */
+  #ringBy(at) {
+    if (this.#alarmAt <= at) return;
+    this.#alarmAt = at;
+    this.ctx.waitUntil(this.ctx.storage.setAlarm(Math.max(at, Date.now())));
   }
 
-  /** Writes an entry to KV; whether that is known to have happened. */
-  async #written(name, { header, body }) {
+  async #put(generation) {
+    const name = this.#name();
+    const confirmed = await this.#written(name, generation);
+    this.#step((object) => object.put_ended(generation, confirmed === true, Date.now()));
+    // Neither here nor in KV any more: the next reader is granted a lease.
+    if (confirmed === undefined) this.#step((object) => object.bytes_lost(generation, Date.now()));
+  }
+
+  /** Writes a generation to KV; whether that is known to have happened, or undefined when its bytes are nowhere. */
+  async #written(name, generation) {
     try {
+      const entry = await this.#entry(name, generation);
+      if (entry === undefined) return undefined;
+      if (!hasNamespace(this.env)) return false;
+      const { header, body } = entry;
       const begun = this.#handle.call((object) => object.header_to_put(header, Date.now()));
       const value = new Uint8Array(begun.byteLength + body.byteLength);
       value.set(begun);
@@ -232,32 +250,27 @@ export class RouteCoordinator extends DurableObject {
     if (!hasNamespace(this.env)) return undefined;
     const value = await this.env.ONEGEN_KV.get(name, { type: "arrayBuffer" });
     if (value === null) return undefined;
-    const bytes = new Uint8Array(value);
-    const length = header_bytes(bytes.subarray(0, 12));
-    if (length < 0) return undefined;
-    const header = bytes.subarray(0, length);
-    if (generation_of(header, bytes.byteLength) !== generation) return undefined;
-    return { header, body: bytes.subarray(length) };
+    const entry = parted(new Uint8Array(value));
+    const found = entry && generation_of(entry.header, value.byteLength);
+    return found === generation ? entry : undefined;
   }
 
+  /** As few rows as hold an entry, each of them in the place of one of the last entry's. */
   #keep(header, body) {
-    this.#sql("DELETE FROM body");
-    this.#sql("INSERT INTO body (seq, bytes) VALUES (0, ?)", header);
-    for (let at = 0, seq = 1; at < body.byteLength; at += ROW_BYTES, seq += 1) {
-      this.#sql("INSERT INTO body (seq, bytes) VALUES (?, ?)", seq, body.slice(at, at + ROW_BYTES));
-    }
+    const inFirst = Math.max(0, ROW_BYTES - header.byteLength);
+    const first = new Uint8Array(header.byteLength + Math.min(inFirst, body.byteLength));
+    first.set(header);
+    first.set(body.subarray(0, inFirst), header.byteLength);
+    const rows = [first];
+    for (let at = inFirst; at < body.byteLength; at += ROW_BYTES) rows.push(body.slice(at, at + ROW_BYTES));
+    for (const [seq, bytes] of rows.entries()) this.#sql("INSERT OR REPLACE INTO body (seq, bytes) VALUES (?, ?)", seq, bytes);
+    this.#sql("DELETE FROM body WHERE seq >= ?", rows.length);
   }
 
   #kept() {
-    const [first, ...rest] = this.#sql("SELECT bytes FROM body ORDER BY seq").map(({ bytes }) => new Uint8Array(bytes));
-    if (first === undefined) return undefined;
-    const body = new Uint8Array(rest.reduce((sum, { byteLength }) => sum + byteLength, 0));
-    let at = 0;
-    for (const run of rest) {
-      body.set(run, at);
-      at += run.byteLength;
-    }
-    return { header: first, body };
+    const rows = this.#sql("SELECT bytes FROM body ORDER BY seq").map(({ bytes }) => new Uint8Array(bytes));
+    if (rows.length === 0) return undefined;
+    return parted(rows.length === 1 ? rows[0] : joined(rows));
   }
 
   #name() {
@@ -267,6 +280,22 @@ export class RouteCoordinator extends DurableObject {
   #sql(query, ...values) {
     return this.ctx.storage.sql.exec(query, ...values).toArray();
   }
+}
+
+/** A stored entry in its two parts; undefined when it is none. */
+function parted(bytes) {
+  const length = header_bytes(bytes.subarray(0, 12));
+  return length < 0 ? undefined : { header: bytes.subarray(0, length), body: bytes.subarray(length) };
+}
+
+function joined(runs) {
+  const whole = new Uint8Array(runs.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const run of runs) {
+    whole.set(run, at);
+    at += run.byteLength;
+  }
+  return whole;
 }
 
 /** An app's ordered log of tag invalidations. */

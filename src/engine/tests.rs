@@ -191,6 +191,7 @@ impl World {
             position: entry.position,
             seed: message.seed,
             render_time: message.render_ms,
+            bytes: bytes.total,
         };
         let Some((answer, _)) = self.ask(object.clone(), event) else { return Reply::Failed };
         if let lease::Answer::Accepted { generation } = answer {

@@ -79,7 +79,7 @@ impl RouteObject {
         let mut entry = frame::read(header, total)
             .map_err(|corrupt| failed(&format!("the published entry is not one: {}", corrupt.as_str())))?;
         let lease = lease.map(|lease| (lease.generation, lease.holder));
-        let event = Event::Publish { lease, position: entry.position, seed, render_time: render_ms };
+        let event = Event::Publish { lease, position: entry.position, seed, render_time: render_ms, bytes: total };
         let (orders, generation) = self.publish_step(millis(now), event)?;
         let header = generation.map(|generation| {
             entry.generation = generation;

@@ -409,7 +409,13 @@ impl Bounds {
                 }
                 let lease = message.lease.map(|LeaseName { generation, holder }| (generation, holder));
                 let own = lease.as_ref().map(|(_, holder)| holder.clone());
-                let event = lease::Event::Publish { lease, position, seed: false, render_time: message.render_ms };
+                let event = lease::Event::Publish {
+                    lease,
+                    position,
+                    seed: false,
+                    render_time: message.render_ms,
+                    bytes: u64::MAX,
+                };
                 let (answer, _) = world.coordinator_step(&object, event);
                 if let Some(holder) = own {
                     world.end_lease(&object, &holder);

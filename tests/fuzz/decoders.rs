@@ -118,7 +118,13 @@ fn row_of_a_coordinator(bytes: &[u8]) -> bool {
             }
             Ok(Some(Message::Publish(publish))) => {
                 let lease = publish.lease.map(|lease| (lease.generation, lease.holder));
-                lease::Event::Publish { lease, position, seed: publish.seed, render_time: publish.render_ms }
+                lease::Event::Publish {
+                    lease,
+                    position,
+                    seed: publish.seed,
+                    render_time: publish.render_ms,
+                    bytes: message.len() as u64,
+                }
             }
             Ok(Some(Message::Abandon(abandon))) => {
                 let (generation, holder) = (abandon.lease.generation, abandon.lease.holder);
@@ -317,6 +323,7 @@ fn options_of_a_config(bytes: &[u8]) -> bool {
                     position,
                     seed: false,
                     render_time: Span(n),
+                    bytes: n,
                 },
             };
             route.step(&policy, now, event);

@@ -14,6 +14,9 @@ const PUT_LIMIT: Span = Span::seconds(30);
 /// Only dropping bytes and forgetting lie further ahead than this.
 const NOTHING_TO_PUT: Span = Span::seconds(150);
 
+/// Bytes of an entry that its coordinator forgets once KV has it.
+const LARGE: u64 = 1 << 20;
+
 fn acquire(have: Option<u64>, holder: &str, need: Need) -> Event {
     Event::Acquire { have, holder: holder.to_owned(), position: POSITION, need }
 }
@@ -24,11 +27,12 @@ fn publish(generation: u64, holder: &str) -> Event {
         position: POSITION,
         seed: false,
         render_time: Span::seconds(2),
+        bytes: LARGE,
     }
 }
 
 const fn publish_unasked() -> Event {
-    Event::Publish { lease: None, position: POSITION, seed: false, render_time: Span::seconds(2) }
+    Event::Publish { lease: None, position: POSITION, seed: false, render_time: Span::seconds(2), bytes: LARGE }
 }
 
 fn abandon(generation: u64, holder: &str, reason: AbandonReason) -> Event {
@@ -485,6 +489,7 @@ proptest! {
                     position: POSITION,
                     seed: false,
                     render_time: Span(render),
+                    bytes: LARGE,
                 };
                 if matches!(route.step(&policy, now, event).answer, Answer::Accepted { .. }) {
                     return Ok(());
@@ -520,4 +525,25 @@ fn a_route_forgotten_and_asked_for_again_hands_out_higher_generations() {
         panic!("nothing is known of the route");
     };
     assert!(next.generation > lease.generation);
+}
+
+/// What an alarm that rings ten minutes after a confirmed publication does.
+fn ten_minutes_after_a_publication_of(bytes: u64) -> Vec<Effect> {
+    let policy = RoutePolicy::default();
+    let mut route = Route::new(START);
+    let Answer::Granted { lease, .. } = route.step(&policy, START, acquire(None, "a", Need::Fill)).answer else {
+        panic!("nobody has asked before");
+    };
+    let generation = lease.generation;
+    let lease = Some((generation, "a".to_owned()));
+    let event = Event::Publish { lease, position: POSITION, seed: false, render_time: Span::seconds(1), bytes };
+    route.step(&policy, START, event);
+    route.step(&policy, START, Event::PutEnded { generation, confirmed: true });
+    route.step(&policy, START.after(Span::seconds(600)), Event::Alarm).effects
+}
+
+#[test]
+fn what_is_small_stays_with_its_coordinator_and_what_is_large_is_forgotten_once_kv_has_it() {
+    assert_eq!(ten_minutes_after_a_publication_of(20_000), []);
+    assert_eq!(ten_minutes_after_a_publication_of(LARGE), [Effect::DropBytes]);
 }

@@ -274,7 +274,11 @@ fn eventful_route() -> (Route, Millis) {
     let first = ask(&mut route, now, "first", None);
     now = now.after(Span::seconds(2));
     let lease = Some((first, "first".to_owned()));
-    route.step(&policy, now, Event::Publish { lease, position, seed: false, render_time: Span::seconds(2) });
+    route.step(
+        &policy,
+        now,
+        Event::Publish { lease, position, seed: false, render_time: Span::seconds(2), bytes: 1 << 20 },
+    );
     now = now.after(Span::seconds(1));
     route.step(&policy, now, Event::PutEnded { generation: first, confirmed: false });
     now = now.after(Span::seconds(10));

@@ -366,6 +366,8 @@ impl Objects {
             position: entry.position,
             seed: message.seed,
             render_time: message.render_ms,
+            // As of an entry that is dropped again: one that stays is a part of that history.
+            bytes: u64::MAX,
         };
         let mut answer = self.step(truth, object, event, now);
         if let (Some(Glue::IgnoresTheFence), Answer::Fenced { .. }, Some((generation, _))) =

@@ -377,6 +377,9 @@ const fn some(generation: u64) -> Option<u64> {
     if generation == 0 { None } else { Some(generation) }
 }
 
+/// As of an entry that is dropped again: one that stays is a part of that history.
+const LARGE: u64 = u64::MAX;
+
 fn event_of(message: &Message) -> Event {
     match message {
         Message::Acquire { name, have } => Event::Acquire {
@@ -390,13 +393,16 @@ fn event_of(message: &Message) -> Event {
             position: POSITION,
             seed: false,
             render_time: Span::seconds(1),
+            bytes: LARGE,
         },
         Message::Abandon { name, generation, failed } => Event::Abandon {
             generation: *generation,
             holder: name.to_string(),
             reason: if *failed { AbandonReason::Failed } else { AbandonReason::NotStored },
         },
-        _ => Event::Publish { lease: None, position: POSITION, seed: false, render_time: Span::seconds(1) },
+        _ => {
+            Event::Publish { lease: None, position: POSITION, seed: false, render_time: Span::seconds(1), bytes: LARGE }
+        }
     }
 }
 

@@ -20,15 +20,55 @@ let inFlight = 0;
  * @param {string[] | undefined} methods which methods; by default all that the prototypes hold
  */
 export function withFaults(Base, className, methods) {
-  class Guarded extends Base {}
+  class Guarded extends Base {
+    constructor(ctx, env) {
+      meter(ctx, className);
+      super(ctx, env);
+    }
+  }
   for (const name of methods ?? methodNames(Base)) {
     Guarded.prototype[name] = function (...args) {
-      counts[`${className}.${name}`] = (counts[`${className}.${name}`] ?? 0) + 1;
+      count(`${className}.${name}`);
       const fault = faultFor(className, name);
-      return fault ? faulty(this, fault, () => Base.prototype[name].apply(this, args)) : Base.prototype[name].apply(this, args);
+      const perform = () => Base.prototype[name].apply(this, args);
+      return fault ? faulty(this, fault, perform) : perform();
     };
   }
   return Guarded;
+}
+
+/**
+ * Counts what an object's storage is billed for, rows and alarms, as `Class rowsRead`, `Class rowsWritten` and `Class setAlarm`.
+ * A cursor knows its rows once it was read to its end, and tells them to its own object alone: it is looked at as soon as those who
+ * made it have let go of it.
+ */
+function meter(ctx, className) {
+  const { storage } = ctx;
+  const exec = (...args) => {
+    const cursor = storage.sql.exec(...args);
+    queueMicrotask(() => {
+      count(`${className} rowsRead`, cursor.rowsRead);
+      count(`${className} rowsWritten`, cursor.rowsWritten);
+    });
+    return cursor;
+  };
+  const setAlarm = (...args) => {
+    count(`${className} setAlarm`);
+    return storage.setAlarm(...args);
+  };
+  const sql = new Proxy(storage.sql, { get: (target, name) => (name === "exec" ? exec : bound(target, name)) });
+  const counted = { sql, setAlarm };
+  const value = new Proxy(storage, { get: (target, name) => counted[name] ?? bound(target, name) });
+  Object.defineProperty(ctx, "storage", { value });
+}
+
+function bound(target, name) {
+  const value = target[name];
+  return typeof value === "function" ? value.bind(target) : value;
+}
+
+function count(what, more = 1) {
+  counts[what] = (counts[what] ?? 0) + more;
 }
 
 function methodNames(Base) {
