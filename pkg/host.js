@@ -76,7 +76,8 @@ export class Host {
 
   /**
    * Reads an entry.
-   * @returns {Promise<{ entry?: object, body?: Uint8Array, miss?: object }>}
+   * @returns {Promise<{ entry?: object, body?: Uint8Array, again?: boolean, miss?: object }>} `again`: whether the same entry is handed
+   *   out again, to whoever asks while it is in memory
    */
   async read(context, question) {
     return this.#remembered(context, question) ?? this.#read(context, question);
@@ -90,7 +91,7 @@ export class Host {
     const { entry, body } = this.#slots.get(slot) ?? {};
     if (entry === undefined) return undefined;
     context.position ??= this.#engine.ledgerPosition();
-    return { entry, body };
+    return { entry, body, again: true };
   }
 
   async #read(context, { kind, key, caller, seeded = false, tags = [], revalidate, nested }) {

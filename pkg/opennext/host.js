@@ -3,6 +3,7 @@ import { RequestContext, currentContext } from "../context.js";
 import { isOfPagesRouter, isShellOf, pathTags } from "../paths.js";
 import { Readings } from "../readings.js";
 import { DataCache } from "./data.js";
+import { Texts } from "./texts.js";
 import { fromStored, toStored } from "./values.js";
 
 /** The shape of a page of the Pages Router that is not there. */
@@ -20,6 +21,7 @@ export class OpenNextHost {
   /** What identifies the value handed out when OpenNext hands it back after a failed render. */
   #handedOut = new WeakSet();
   #readings = new Readings();
+  #texts = new Texts();
 
   /**
    * @param {object} parts
@@ -41,7 +43,8 @@ export class OpenNextHost {
     if (cacheType === "fetch") return this.#data.get(context, key);
     if (context.announces && cacheType === "cache") await this.#announce(context, key);
     const caller = cacheType === "cache" ? "renderer" : "bystander";
-    const { entry, body, miss } = await this.#host.read(context, { kind: "response", key, caller, seeded: this.#seeded });
+    const read = { kind: "response", key, caller, seeded: this.#seeded };
+    const { entry, body, again, miss } = await this.#host.read(context, read);
     if (miss) {
       // What is read from now on becomes part of the page.
       context.nested ||= cacheType === "cache";
@@ -51,10 +54,11 @@ export class OpenNextHost {
       return null;
     }
     if (entry.shape === NOT_FOUND) return this.#notFound(context, key, entry);
-    const value = this.#responseEntry(entry, body, cacheType);
-    if (value === null) return null;
+    const value = again ? this.#texts.valueOf(entry, body) : fromStored(entry, body);
+    const told = this.#responseEntry(entry, value, cacheType);
+    if (told === null) return null;
     this.#serve(context, key, { entry, kind: "response", key });
-    return value;
+    return told;
   }
 
   #serve(context, key, served) {
@@ -89,8 +93,7 @@ export class OpenNextHost {
   }
 
   /** The entry as OpenNext takes it; null where the interceptor must leave it to the server. */
-  #responseEntry(entry, body, cacheType) {
-    const value = fromStored(entry, body);
+  #responseEntry(entry, value, cacheType) {
     // It would leave out where a redirect of the Pages Router leads.
     if (cacheType === undefined && value.type === "redirect" && value.meta?.headers === undefined) return null;
     for (const identity of [value.meta?.headers, value.json, value.props]) {

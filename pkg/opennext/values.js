@@ -9,6 +9,8 @@ const decoder = new TextDecoder();
 
 const TAGS_HEADER = "x-next-cache-tags";
 const SEGMENT = "segment:";
+/** A body of bytes, which OpenNext hands over, and takes back, as base64. */
+const BASE64 = "body:base64";
 
 /**
  * @param {object} value a `CachedFile` of OpenNext
@@ -39,20 +41,30 @@ export function toStoredData(value) {
 
 /** Back from bytes: every call makes a new value, because hosts write into what they are given. */
 export function fromStored(entry, body) {
-  const runs = new Map();
+  return valueOf(textsOf(entry, body));
+}
+
+/** What a stored value consists of, as texts: name → text. */
+export function textsOf(entry, body) {
+  const texts = new Map();
   let at = 0;
   for (const { name, bytes } of entry.parts) {
-    runs.set(name, body.subarray(at, at + bytes));
+    const run = body.subarray(at, at + bytes);
+    texts.set(name, name === BASE64 ? Buffer.from(run.buffer, run.byteOffset, bytes).toString("base64") : decoder.decode(run));
     at += bytes;
   }
-  const text = (name) => (runs.has(name) ? decoder.decode(runs.get(name)) : undefined);
-  const value = JSON.parse(text("rest"));
-  for (const name of runs.keys()) {
-    if (name.startsWith(SEGMENT)) value.segmentData[name.slice(SEGMENT.length)] = text(name);
-    else if (name === "body:base64") value.body = Buffer.from(runs.get(name)).toString("base64");
-    else if (name === "data") value.data.body = text(name);
-    else if (name === "json") value.json = JSON.parse(text(name));
-    else if (name !== "rest") value[name] = text(name);
+  return texts;
+}
+
+/** A new value of these texts. */
+export function valueOf(texts) {
+  const value = JSON.parse(texts.get("rest"));
+  for (const [name, text] of texts) {
+    if (name.startsWith(SEGMENT)) value.segmentData[name.slice(SEGMENT.length)] = text;
+    else if (name === BASE64) value.body = text;
+    else if (name === "data") value.data.body = text;
+    else if (name === "json") value.json = JSON.parse(text);
+    else if (name !== "rest") value[name] = text;
   }
   return value;
 }
@@ -66,7 +78,7 @@ function splitFile(value) {
   add("json", json === undefined ? undefined : JSON.stringify(json));
   if (body !== undefined) {
     const binary = fromBase64(body, value.meta?.headers?.["content-type"]);
-    parts.push(binary ? { name: "body:base64", bytes: binary } : { name: "body", bytes: encoder.encode(body) });
+    parts.push(binary ? { name: BASE64, bytes: binary } : { name: "body", bytes: encoder.encode(body) });
   }
   if (segmentData !== undefined) {
     rest.segmentData = {};
