@@ -13,7 +13,7 @@ const isolates = {
 const order = Object.keys(isolates);
 
 /** How often each is done within one measurement: long enough to be measured from outside. */
-const TIMES = { warm: 20_000, cold: 150, byHand: 150, opennext: 80 };
+const TIMES = { warm: 20_000, cold: 600, byHand: 600, opennext: 80 };
 
 /** @typedef {{ bytes: number, tags: number }} Page */
 

@@ -1,7 +1,9 @@
 // The host of an engine: performs its effects, keeps the bytes of its memory tier, and turns every failure into a miss.
 
 const MINIMUM_PREFIX = 12;
-/** How long the ledger may take: less than the read that waits for it beside KV. */
+/** How long KV and the ledger may take beside each other: less than the engine gives them. */
+const LOAD_LIMIT_MS = 2500;
+/** So long a message to the ledger that was lost is sent again. */
 const SINCE_LIMIT_MS = 2000;
 /** KV may show a new key late: the namespace's id is looked for after so many publications before it counts as missing. */
 const NAMESPACE_QUESTIONS = 20;
@@ -17,17 +19,36 @@ const HELD_UP_MS = 250;
 
 /** Rejects when `promise` has not settled after `ms` in which this isolate could have heard of it. */
 export function within(ms, promise) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    const begun = Date.now();
-    const fail = () => reject(new Error(`no answer within ${ms} ms`));
-    timer = setTimeout(() => {
-      // Held up, the isolate finds timers and answers at once, and nothing says which of them comes first.
-      if (Date.now() - begun > ms + HELD_UP_MS) timer = setTimeout(fail, ms);
-      else fail();
-    }, ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+  const limit = new TimeLimit(ms);
+  return limit.of(promise).finally(() => limit.lift());
+}
+
+/** One timer for several promises: in workerd it takes as long to set and clear one as to read what is stored. */
+class TimeLimit {
+  #timer;
+  #late;
+
+  constructor(ms) {
+    this.#late = new Promise((_, reject) => {
+      const begun = Date.now();
+      const fail = () => reject(new Error(`no answer within ${ms} ms`));
+      this.#timer = setTimeout(() => {
+        // Held up, the isolate finds timers and answers at once, and nothing says which of them comes first.
+        if (Date.now() - begun > ms + HELD_UP_MS) this.#timer = setTimeout(fail, ms);
+        else fail();
+      }, ms);
+    });
+    // Nobody may be waiting any more.
+    this.#late.catch(() => {});
+  }
+
+  of(promise) {
+    return Promise.race([promise, this.#late]);
+  }
+
+  lift() {
+    clearTimeout(this.#timer);
+  }
 }
 
 export class Host {
@@ -240,7 +261,7 @@ export class Host {
     while (step.step === "perform") {
       let done = { reply: "failed" };
       try {
-        done = await within(step.deadline_ms, this.#perform(step, context, frame));
+        done = await this.#perform(step, context, frame);
       } catch (error) {
         this.#stores.failed?.(step.effect.kind, error);
       }
@@ -257,16 +278,28 @@ export class Host {
   }
 
   /** Does what a step asks for. Of stored values the reply tells how long they are; the header stands beside it. */
-  async #perform({ effect, header: rendered, deadline_ms: limitMs }, context, frame) {
+  #perform(step, context, frame) {
+    if (step.effect.kind === "load") return this.#load(step.effect, frame);
+    return within(step.deadline_ms, this.#send(step, context, frame));
+  }
+
+  /** Reads KV and asks the ledger, and answers in any case: a failure of one must not lose what the other says. */
+  async #load({ key, since: position }, frame) {
+    const limit = new TimeLimit(LOAD_LIMIT_MS);
+    try {
+      const [kv, since] = await Promise.all([
+        key === undefined ? undefined : this.#stored(key, frame, limit),
+        position === undefined ? undefined : this.#since(position, limit),
+      ]);
+      return { reply: { loaded: { kv: kv?.stored, since } }, header: kv?.header };
+    } finally {
+      limit.lift();
+    }
+  }
+
+  async #send({ effect, header: rendered, deadline_ms: limitMs }, context, frame) {
     const stores = this.#stores;
     switch (effect.kind) {
-      case "load": {
-        const [kv, since] = await Promise.all([
-          effect.key === undefined ? undefined : this.#stored(effect.key, frame),
-          effect.since === undefined ? undefined : this.#since(effect.since),
-        ]);
-        return { reply: { loaded: { kv: kv?.stored, since } }, header: kv?.header };
-      }
       case "seed": {
         const bytes = await stores.seed(effect.key);
         frame.seed = bytes && this.#split(bytes, frame, "seed");
@@ -301,10 +334,9 @@ export class Host {
     }
   }
 
-  /** KV's answer; a failure of KV alone must not lose what the ledger says. */
-  async #stored(key, frame) {
+  async #stored(key, frame, limit) {
     try {
-      const buffer = await within(2500, this.#stores.read(key));
+      const buffer = await limit.of(this.#stores.read(key));
       if (buffer === null) return { stored: "absent" };
       const bytes = new Uint8Array(buffer);
       const { header } = this.#split(bytes, frame, "kv");
@@ -316,9 +348,9 @@ export class Host {
     }
   }
 
-  async #since(position) {
+  async #since(position, limit) {
     try {
-      return await within(SINCE_LIMIT_MS, this.#stores.since({ position }, SINCE_LIMIT_MS));
+      return await limit.of(this.#stores.since({ position }, SINCE_LIMIT_MS));
     } catch (error) {
       this.#stores.failed?.("since", error);
       return undefined;
