@@ -25,7 +25,8 @@ help:
 	@echo 'make exhaustive  every history within bounds, with the number of states'
 	@echo 'make fuzz        DECODER=frame with libFuzzer for SECONDS=60; needs the nightly toolchain'
 	@echo 'make chaos       SECONDS=3600 of kills, outages, lag and clock jumps under mixed traffic on both hosts (SEED=n)'
-	@echo 'make bench       one get, warm and cold, beside OpenNext'"'"'s and beside the same binding calls by hand'
+	@echo 'make bench       how long calls take and how many hits a second, as ratios to what they are compared with; the figures of README'
+	@echo 'make bill        operations counted, times list prices: writes docs/cost.md'
 	@echo 'make wasm        the two wasm files of the npm package'
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
@@ -172,6 +173,10 @@ test-demo: wasm
 .PHONY: bench
 bench: apps
 	node bench/run.mjs
+
+.PHONY: bill
+bill: apps
+	node bench/bill.mjs
 
 .PHONY: evidence
 evidence: apps $(PANICKING)

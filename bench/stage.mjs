@@ -18,9 +18,10 @@ const config = {
       { name: "ONEGEN_ROUTES", class_name: "RouteCoordinator" },
       { name: "ONEGEN_TAGS", class_name: "TagLedger" },
       { name: "NEXT_TAG_CACHE_DO_SHARDED", class_name: "DOShardedTagCache" },
+      { name: "PLAIN_ROUTES", class_name: "PlainCoordinator" },
     ],
   },
-  migrations: [{ tag: "v1", new_sqlite_classes: ["RouteCoordinator", "TagLedger", "DOShardedTagCache"] }],
+  migrations: [{ tag: "v1", new_sqlite_classes: ["RouteCoordinator", "TagLedger", "DOShardedTagCache", "PlainCoordinator"] }],
 };
 
 export async function benchBundle() {

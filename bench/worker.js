@@ -1,5 +1,6 @@
 // One Worker with both caches behind OpenNext's own adapter, as Next.js calls it. Which of them answers is an isolate's choice, made by its
 // first request. It is bundled from among the modules of the example app.
+import { DurableObject } from "cloudflare:workers";
 import { AsyncLocalStorage } from "node:async_hooks";
 import Adapter from "@opennextjs/aws/adapters/cache.js";
 import kvCache from "@opennextjs/cloudflare/overrides/incremental-cache/kv-incremental-cache";
@@ -44,13 +45,67 @@ const doings = {
     const [bytes] = await Promise.all([env.ONEGEN_KV.get(name, { type: "arrayBuffer" }), ledger.since("onegen/1/app", { position: { epoch: 0, number: 0 } })]);
     if (bytes === null) throw new Error(`${name} is not there`);
   },
+
+  lease: (key, env) => lease(env.ONEGEN_ROUTES, key),
+  plainLease: (key, env) => lease(env.PLAIN_ROUTES, key),
+
+  /** A lease through an object that begins anew each time, as it does after it was evicted. */
+  restartedLease: async (key, env) => {
+    await lease(env.ONEGEN_ROUTES, `${key}/${crypto.randomUUID()}`);
+  },
 };
+
+/** A coordinator in JavaScript with the same SQL: it grants a lease to whoever asks while nobody has it, and takes it back. */
+export class PlainCoordinator extends DurableObject {
+  constructor(ctx, env) {
+    super(ctx, env);
+    ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS route (id INTEGER PRIMARY KEY, row TEXT NOT NULL)");
+  }
+
+  async acquire(_name, { have, holder, position }) {
+    const route = this.#load();
+    const now = Date.now();
+    if (route.grant && now < route.grant.deadline) return { answer: { hold: { ms: route.grant.deadline - now, reason: "rendering" } } };
+    const generation = Math.max(route.generation, have ?? 0, route.createdAt) + 1;
+    const lease = { generation, holder, position };
+    this.#store({ ...route, generation, touchedAt: now, grant: { lease, grantedAt: now, deadline: now + 10_000 } });
+    return { answer: { granted: { lease, remaining_ms: 10_000 } } };
+  }
+
+  async abandon(_name, { lease }) {
+    const route = this.#load();
+    if (route.grant?.lease.generation === lease.generation && route.grant.lease.holder === lease.holder) this.#store({ ...route, grant: undefined });
+  }
+
+  #load() {
+    const [found] = this.ctx.storage.sql.exec("SELECT row FROM route WHERE id = 1").toArray();
+    return found ? JSON.parse(found.row) : { createdAt: Date.now(), generation: 0 };
+  }
+
+  #store(route) {
+    this.ctx.storage.sql.exec("INSERT OR REPLACE INTO route (id, row) VALUES (1, ?)", JSON.stringify(route));
+  }
+}
+
+/** A lease is asked for, granted, and given back. */
+async function lease(namespace, key) {
+  const stub = namespace.get(namespace.idFromName(key));
+  const holder = crypto.randomUUID();
+  const { answer } = await stub.acquire(key, { holder, position: { epoch: 0, number: 0 }, need: "fill", wait_ms: 0 });
+  if (!answer.granted) throw new Error(`no lease for ${key}: ${JSON.stringify(answer)}`);
+  await stub.abandon(key, { lease: { generation: answer.granted.lease.generation, holder }, reason: "unused" });
+}
 
 const pages = {
   async fetch(request, env, ctx) {
     const { pathname, searchParams } = new URL(request.url);
     const [key, n] = [searchParams.get("key"), Number(searchParams.get("n"))];
     if (pathname === "/set") {
+      // Of which KV has something else than an entry: its coordinator hands it over.
+      if (searchParams.has("spoilt")) {
+        await env.ONEGEN_KV.put(`onegen/1/app/bench/response/${key}`, "no entry");
+        return new Response("spoilt");
+      }
       await globalThis.incrementalCache.set(key, pageOf(Number(searchParams.get("bytes")), Number(searchParams.get("tags"))), "cache");
       return new Response("set");
     }

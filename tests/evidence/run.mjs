@@ -1,6 +1,7 @@
 // `make evidence`: every scene; `--only a,b` plays those alone.
 import { runScenesAndExit } from "../harness/scenes.mjs";
 import { scenes as api } from "./api.mjs";
+import { scenes as bench } from "./bench.mjs";
 import { scenes as chaos } from "./chaos.mjs";
 import { scenes as conformance } from "./conformance.mjs";
 import { scenes as data } from "./data.mjs";
@@ -40,6 +41,7 @@ const scenes = [
   ...conformance,
   ...kinds,
   ...ledger,
+  ...bench,
   ...chaos,
   ...proofs,
 ];

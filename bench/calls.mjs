@@ -1,4 +1,7 @@
-/** How long one `get` takes through OpenNext's adapter: of an isolate that has the page, and of one that has nothing. */
+/**
+ * How long calls take in workerd: one `get` through OpenNext's adapter, of an isolate that has the page and of one that has nothing; the
+ * binding calls behind it, by hand; a lease of a coordinator's, and of an object in JavaScript with the same SQL.
+ */
 
 import { performance } from "node:perf_hooks";
 import { startWorld } from "../tests/harness/world.mjs";
@@ -13,12 +16,14 @@ const isolates = {
 const order = Object.keys(isolates);
 
 /** How often each is done within one measurement: long enough to be measured from outside. */
-const TIMES = { warm: 20_000, cold: 600, byHand: 600, opennext: 80 };
+const TIMES = { warm: 20_000, cold: 600, byHand: 600, opennext: 80, lease: 300, plainLease: 300, restartedLease: 60, handedOver: 150 };
 
 /** @typedef {{ bytes: number, tags: number }} Page */
 
 /** @param {Page} page */
 const keyOf = ({ bytes, tags }) => `/page-${bytes}-${tags}`;
+/** The same page where KV does not have it. @param {Page} page */
+const handedOver = (page) => `${keyOf(page)}/handed-over`;
 
 export async function startBench() {
   const world = await startWorld({ bundle: await benchBundle(), isolates: order.length });
@@ -43,15 +48,20 @@ class Bench {
   async store(page) {
     for (const isolate of ["warm", "opennext"]) await this.#ask(isolate, `/set?${new URLSearchParams({ key: keyOf(page), ...page })}`);
     await new Promise((resolve) => setTimeout(resolve, 1000));
+    const other = { ...page, key: handedOver(page) };
+    await this.#ask("warm", `/set?${new URLSearchParams(other)}`);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await this.#ask("warm", `/set?${new URLSearchParams({ ...other, spoilt: "" })}`);
   }
 
   /** Microseconds of one call. @param {"warm" | "cold" | "byHand" | "opennext"} what @param {Page} page */
   async measure(what, page) {
     const isolate = what in isolates ? what : "cold";
-    const doing = what in isolates ? "get" : what;
+    const doing = what in isolates || what === "handedOver" ? "get" : what;
+    const key = what === "handedOver" ? handedOver(page) : keyOf(page);
     const took = async (path, n) => {
       const begun = performance.now();
-      await this.#ask(isolate, `${path}?${new URLSearchParams({ key: keyOf(page), n })}`);
+      await this.#ask(isolate, `${path}?${new URLSearchParams({ key, n })}`);
       return performance.now() - begun;
     };
     const n = TIMES[what];
@@ -84,16 +94,4 @@ export async function byTurns(bench, whats, page, alternations) {
     }
   }
   return taken;
-}
-
-export function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-/** How many times longer one took than the other, turn by turn: the median, and from where to where. */
-export function ratio(longer, shorter) {
-  const ratios = longer.map((time, turn) => time / shorter[turn]);
-  return { median: median(ratios), from: Math.min(...ratios), to: Math.max(...ratios) };
 }

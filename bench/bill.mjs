@@ -1,0 +1,104 @@
+// `make bill`: counts operations, and writes docs/cost.md with what they cost.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { countOperations } from "./operations.mjs";
+import { bars } from "./plot.mjs";
+import { PRICES, PRICES_AS_OF, priceOf } from "./prices.mjs";
+import { SITES, WARM, billRatio, forAMillionViews, staleShare, withOnegen, withOpenNextKv, withOpenNextLarge, withOpenNextSmall } from "./traffic.mjs";
+
+const kinds = {
+  again: "a hit within the window (1 s)",
+  hit: "a hit in an isolate that has the page, after the window",
+  cold: "a hit in an isolate that has not",
+  stale: "a stale page, with its regeneration",
+  waiting: "another stale one meanwhile",
+  first: "a page that was never asked for, with its coordinator's tables",
+  invalidation: "an invalidation of one tag, and the page that answers it",
+};
+
+const onegen = await countOperations("onegen");
+const opennext = await countOperations("opennext");
+
+const dollars = (amount) => `$${amount.toFixed(2)}`;
+const table = (head, rows) => [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+const counted = ({ kvReads, kvWrites, objectRequests, rowsWritten }) => [kvReads, kvWrites, objectRequests, rowsWritten].map((times) => Number(times.toFixed(1))).join(" · ");
+
+const perKind = table(
+  ["", "Onegen", "for a million", "OpenNext's KV setup", "for a million"],
+  Object.entries(kinds).map(([kind, told]) => [told, counted(onegen[kind]), dollars(priceOf(onegen[kind])), counted(opennext[kind]), dollars(priceOf(opennext[kind]))]),
+);
+
+const setups = [withOnegen, withOpenNextKv, withOpenNextSmall, withOpenNextLarge, (site) => withOpenNextLarge(site, 0, undefined, { lazily: false })];
+const perSite = Object.values(SITES).map((site) => {
+  const rows = WARM.map((warm) => [`${warm * 100} %`, ...setups.map((setup) => dollars(forAMillionViews(site, setup(site, warm, setup === withOnegen ? onegen : opennext))))]);
+  const { name, views, pages, places, lifetime } = site;
+  return `**${name}**: ${views.toLocaleString("en")} views a day of ${pages} pages in ${places} places, each page good for ${lifetime} s; with KV alone ${(100 * staleShare(site)).toFixed(1)} % of the views find a stale page.
+
+${table(["warm", "Onegen", "OpenNext: KV, queue, 12 shards", "R2 and D1 *", "R2, regional cache *", "the same, read once *"], rows)}`;
+});
+
+const ratio = billRatio(onegen, opennext);
+writeFileSync(
+  new URL("../docs/cost.md", import.meta.url),
+  `# Cost
+
+Written by \`make bill\`. Operations are counted on real workerd, through the example's app on Next.js 16.4, whose pages have the four tags of
+their paths; prices are Cloudflare's list prices of ${PRICES_AS_OF}, beyond what a plan includes. What a Worker costs besides (requests and CPU time) is the same with
+any cache, and left out.
+
+## What a visit has the stores do
+
+KV reads · KV writes · requests to Durable Objects · rows that these write, alarms among them.
+
+${perKind}
+
+- OpenNext takes a page for stale that an isolate has not seen before ([H1](faults.md)): its "hit in an isolate that has not" is a regeneration.
+- An isolate of Onegen asks the ledger at most once per window, however many views and tags there are. OpenNext asks one object for each shard that a
+  page's tags fall into, on every view: up to twelve, four here.
+- Whoever waits for a render holds the coordinator at work: ${dollars(PRICES.objectSeconds)} for a million seconds, whether one waits or a thousand do.
+
+## What a million views cost
+
+![A shop's bill by how many views are warm](figures/bill.svg)
+
+\`warm\` is the share of views whose isolate has the page in memory. Pages are asked for as in Zipf's law; a page renders for half a second; a write to KV is seen
+elsewhere after a minute; an object is at work for 1 ms per call, and for 300 ms while it writes to KV. The model is \`bench/traffic.mjs\`.
+
+${perSite.join("\n\n")}
+
+\\* by what the source of OpenNext 1.20.13 does, not counted here. The regional cache reads R2 again behind every hit with Next.js 16 unless told otherwise, and then it does
+not see soft invalidations ([H16](faults.md)). These are the cheaper setups where most views meet a new version, and have the other faults of [the table](faults.md).
+
+With nine of ten views warm and 5 % stale the shop's bill is **${ratio.toFixed(2)}** of OpenNext's KV setup's (\`bench_bill_ratio\`). What stands in the way of less is the write of a
+new version: both write it to KV, $5 for a million, whoever reads it, and most pages of such a site are asked for about once per lifetime. The fresh views alone
+cost ${((0.1 * priceOf(onegen.cold) + 0.9 * priceOf(onegen.hit)) / (0.1 * priceOf(opennext.stale) + 0.9 * priceOf(opennext.again))).toFixed(2)} of OpenNext's.
+
+## What one request can cost at most
+
+A read asks KV once and the ledger once, and then the coordinator: once, or as often as its answers are held back for 5 s within \`waitMs\`. A render that is stored is one
+call more, an invalidation one, and up to four while the ledger does not answer. Messages that were lost are sent again for as long as the call may take (2 to 15 s), ever more rarely.
+
+## What to turn
+
+| | |
+|---|---|
+| \`windowMs\` | twice the window, half the requests to the ledger; and invalidations of others are seen as much later |
+| \`memoryBytes\` | a page in memory costs no KV read |
+| \`kvTtlSeconds\` | a page that is asked for is written once more in each half of it |
+| lifetimes | each regeneration costs about ${dollars(priceOf(onegen.stale) / 1e6 * 1e5)} for a hundred thousand: tags instead of short lifetimes cost nothing while nothing changes |
+`,
+);
+mkdirSync(new URL("../docs/figures", import.meta.url), { recursive: true });
+writeFileSync(
+  new URL("../docs/figures/bill.svg", import.meta.url),
+  bars({
+    title: "What caching adds to the bill of a million views: a shop, 5 % stale",
+    series: ["Onegen", "OpenNext, KV and 12 shards"],
+    groups: WARM.map((warm) => ({
+      name: `${warm * 100} % warm`,
+      values: [forAMillionViews(SITES.shop, withOnegen(SITES.shop, warm, onegen)), forAMillionViews(SITES.shop, withOpenNextKv(SITES.shop, warm, opennext))],
+    })),
+    told: dollars,
+  }),
+);
+console.log(`docs/cost.md is written; bench_bill_ratio ${ratio.toFixed(3)}`);
+process.exit(0);

@@ -1,0 +1,85 @@
+/** What a visit has the stores do: counted on real workerd, through the real app, with OpenNext's caches or with Onegen. */
+
+import { builtApp } from "../tests/evidence/apps.mjs";
+import { startWorld } from "../tests/harness/world.mjs";
+
+/** Methods of the objects that others call, each a request. What these call themselves costs nothing. */
+const REQUESTS = /^(RouteCoordinator\.(acquire|publish|abandon|touch|alarm)|TagLedger\.(since|append|check)|DOShardedTagCache\.(getTagData|writeTags|hasBeenRevalidated|isStale|getLastRevalidated)|DOQueueHandler\.(revalidate|alarm))$/;
+
+/** Until whatever goes on behind an answer has ended. */
+const SETTLE_MS = 800;
+/** The page lives for five seconds: until then a few visits find it fresh. */
+const STALE_MS = 6000;
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/**
+ * @param {"onegen" | "opennext"} variant
+ * @param {{ use: Function }} [context] disposes of the world when something fails
+ * @returns {Promise<Record<"first" | "again" | "hit" | "cold" | "stale" | "waiting" | "invalidation", import("./prices.mjs").Operations>>}
+ *   `first`: a page that was never built. `again`: at once, in the same isolate. `hit`: there, after a while. `cold`: in another
+ *   isolate. `stale`: with the regeneration that it brings about. `waiting`: another stale one, while that goes on.
+ *   `invalidation`: of one tag.
+ */
+export async function countOperations(variant, { use = (world) => world } = {}) {
+  const world = await use(startWorld({ bundle: await builtApp(variant), isolates: 3, kv: "bridge", wrapObjects: true }));
+  const counted = new Counted(world);
+  const visit = async (isolate) => mustBe200(await world.visit(isolate, "/quick/counted"));
+  // Objects that have never been called make their tables.
+  for (const isolate of [0, 1, 0, 1]) mustBe200(await world.visit(isolate, "/quick/other"));
+  await sleep(STALE_MS);
+  await counted.during(async () => mustBe200(await world.visit(0, "/quick/other")));
+
+  const first = await counted.during(() => visit(0));
+  for (const isolate of [0, 1]) await counted.during(() => visit(isolate));
+  const hit = await counted.during(() => visit(0));
+  await visit(0);
+  const again = await counted.during(() => visit(0), 0);
+  const cold = await counted.during(() => visit(2));
+  await sleep(STALE_MS);
+  const stale = await counted.during(() => visit(0));
+  await sleep(STALE_MS);
+  world.probe.behave("/quick/counted", { delayMs: 1000 });
+  const crowd = await counted.during(async () => {
+    await visit(0);
+    for (let others = 0; others < 4; others += 1) await visit(0);
+  }, 3 * SETTLE_MS);
+  const waiting = less(crowd, stale, 4);
+  const invalidation = await counted.during(() => world.visit(0, "/api/revalidate?tag=some", { method: "POST" }));
+  await world.stop();
+  return { first, hit, again, cold, stale, waiting, invalidation };
+}
+
+class Counted {
+  #world;
+
+  constructor(world) {
+    this.#world = world;
+  }
+
+  /** @returns {Promise<import("./prices.mjs").Operations>} */
+  async during(work, settleMs = SETTLE_MS) {
+    const { kv, objects } = this.#world;
+    await kv.resetCounts();
+    await objects.resetCounts();
+    await work();
+    await sleep(settleMs);
+    const [{ get = 0, getWithMetadata = 0, put = 0 }, calls] = [await kv.counts(), await objects.counts()];
+    const sum = (name) => Object.entries(calls).reduce((all, [what, times]) => all + (name.test(what) ? times : 0), 0);
+    return {
+      kvReads: get + getWithMetadata,
+      kvWrites: put,
+      objectRequests: sum(REQUESTS),
+      rowsRead: sum(/ rowsRead$/),
+      rowsWritten: sum(/ (rowsWritten|setAlarm)$/),
+    };
+  }
+}
+
+function mustBe200({ status, path, text }) {
+  if (status !== 200) throw new Error(`${path} answered ${status}: ${text}`);
+}
+
+/** What is left of some operations without others, for each of so many. */
+function less(operations, others, times) {
+  return Object.fromEntries(Object.entries(operations).map(([what, all]) => [what, Math.max(0, all - others[what]) / times]));
+}

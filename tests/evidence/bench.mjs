@@ -1,0 +1,73 @@
+// Scenes about speed and cost: ratios within one run, because no machine is as fast as another. `make bench` has the whole tables.
+import { byTurns, startBench } from "../../bench/calls.mjs";
+import { countOperations } from "../../bench/operations.mjs";
+import { ratio } from "../../bench/statistics.mjs";
+import { billRatio } from "../../bench/traffic.mjs";
+import { gzipBytes, gzipBytesOf } from "../../bench/wasm.mjs";
+import { scene } from "../harness/scenes.mjs";
+import { worstOf } from "./apps.mjs";
+
+const TURNS = 5;
+const PAGE = { bytes: 20_000, tags: 7 };
+const LARGE_PAGE = { bytes: 2_000_000, tags: 7 };
+
+/** The median of how many times as long the one takes as the other, of calls in one runtime by turns. */
+async function callRatio({ use }, longer, shorter, page = PAGE) {
+  const bench = await use(startBench());
+  const taken = await byTurns(bench, [longer, shorter], page, TURNS);
+  await bench.stop();
+  return ratio(taken[longer], taken[shorter]).median;
+}
+
+const warmGet = scene("bench_warm_get_ratio", {
+  required: "one get of a 20 kB page with 7 tags through OpenNext's adapter at least 70 times as fast as with KV and 12 tag shards",
+  holds: (worst) => worst >= 70,
+  run: (context) => callRatio(context, "opennext", "warm"),
+  control: (context) => callRatio(context, "opennext", "cold"),
+  controlName: "an isolate that keeps nothing",
+  limitMs: 120_000,
+  alone: true,
+});
+
+const coldGet = scene("bench_cold_get_ratio", {
+  required: "a get in an isolate that has nothing at most 2.5 times as long as the same calls of bindings issued by hand, at 20 kB and at 2 MB, which OpenNext takes as texts",
+  holds: (worst) => worst <= 2.5,
+  run: (context) => worstOf([PAGE, LARGE_PAGE], (page) => callRatio(context, "cold", "byHand", page)),
+  control: (context) => worstOf([PAGE, LARGE_PAGE], (page) => callRatio(context, "handedOver", "byHand", page)),
+  controlName: "with every page handed over by its coordinator, because KV does not have it",
+  limitMs: 240_000,
+  alone: true,
+});
+
+const acquire = scene("bench_acquire_ratio", {
+  required: "leases granted and given back per second at least 0.6 of those of an object in JavaScript with the same SQL",
+  holds: (worst) => worst >= 0.6,
+  run: (context) => callRatio(context, "plainLease", "lease"),
+  control: (context) => callRatio(context, "plainLease", "restartedLease"),
+  controlName: "objects that are begun for each",
+  limitMs: 120_000,
+  alone: true,
+});
+
+const bill = scene("bench_bill_ratio", {
+  required: "operations times list prices at most 0.33 of OpenNext's KV setup's: 200,000 views a day, 90 % warm, 5 % stale",
+  holds: (worst) => worst > 0 && worst <= 0.33,
+  run: async (context) => billRatio(await countOperations("onegen", context), await countOperations("opennext", context)),
+  control: async (context) => {
+    const counted = await countOperations("opennext", context);
+    // Of the same visits, every one as in an isolate that has nothing.
+    return billRatio({ ...counted, hit: counted.cold, again: counted.cold }, counted);
+  },
+  controlName: "OpenNext's own operations, every isolate cold",
+  limitMs: 180_000,
+});
+
+const engineSize = scene("engine_wasm_gzip_kib", {
+  required: "at most 128 KiB of the engine after gzip",
+  holds: (worst) => worst > 0 && worst <= 128,
+  run: async () => gzipBytesOf("engine") / 1024,
+  control: async () => gzipBytes(new URL("../../target/wasm32-unknown-unknown/release/onegen.wasm", import.meta.url)) / 1024,
+  controlName: "as the compiler leaves it",
+});
+
+export const scenes = [warmGet, coldGet, acquire, bill, engineSize];
