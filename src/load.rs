@@ -6,12 +6,12 @@
 use crate::policy::{EngineOptions, LEDGER_BUSY, LEDGER_QUIET, LONGEST_DICTATED_WINDOW};
 use crate::time::{Millis, Span};
 
-/// Counts are kept for each part of a second.
+/// Counts are kept for each part of a second, for as long as the longest window.
 const PART: Span = Span(100);
-const PARTS: usize = 10;
+const PARTS: usize = 80;
 
-/// The requests of the last second.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The requests of the last seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
     parts: [u32; PARTS],
     /// Which part of all time was counted last.
@@ -20,14 +20,21 @@ pub struct Load {
     changed_at: Millis,
 }
 
+impl Default for Load {
+    fn default() -> Self {
+        Self { parts: [0; PARTS], latest: 0, window: Span::ZERO, changed_at: Millis(0) }
+    }
+}
+
 impl Load {
     /// Counts a request; the window that its answer dictates, or nothing while everybody may keep to their own.
     pub fn count(&mut self, now: Millis) -> Span {
-        let requests = self.requests(now);
+        let window = self.window.max(usual());
+        let requests = self.requests_a_second(now, window);
         // A change shows only when everybody has heard of it.
-        let shows = now < self.changed_at || now.since(self.changed_at) >= self.window.max(usual());
+        let shows = now < self.changed_at || now.since(self.changed_at) >= window;
         if shows && requests > LEDGER_BUSY && self.window < LONGEST_DICTATED_WINDOW {
-            self.change(self.window.max(usual()).doubled(1, LONGEST_DICTATED_WINDOW), now);
+            self.change(window.doubled(1, LONGEST_DICTATED_WINDOW), now);
         } else if shows && requests < LEDGER_QUIET && self.window > Span::ZERO {
             self.change(Some(Span(self.window.0 / 2)).filter(|half| *half > usual()).unwrap_or_default(), now);
         }
@@ -39,8 +46,9 @@ impl Load {
         self.changed_at = now;
     }
 
-    /// How many there were in the second that ends with this one.
-    fn requests(&mut self, now: Millis) -> u32 {
+    /// How many there are in a second, this one among them, over a whole window: isolates that heard of it at the same time ask again at
+    /// the same time, and between two such times there is nobody.
+    fn requests_a_second(&mut self, now: Millis, window: Span) -> u32 {
         let part = now.0.checked_div(PART.0).unwrap_or(0);
         if part.abs_diff(self.latest) >= PARTS as u64 {
             // Long ago, or a clock that went back.
@@ -52,7 +60,16 @@ impl Load {
             self.set_latest(|_| 0);
         }
         self.set_latest(|count| count.saturating_add(1));
-        self.parts.iter().fold(0, |sum, count| sum.saturating_add(*count))
+        let parts = window.0.checked_div(PART.0).unwrap_or(0).clamp(1, PARTS as u64);
+        let counted = (0..parts).filter_map(|back| self.part(self.latest.checked_sub(back)?));
+        let sum = counted.fold(0_u64, |sum, count| sum.saturating_add(count.into()));
+        let a_second = sum.saturating_mul(1000).checked_div(parts.saturating_mul(PART.0)).unwrap_or(0);
+        u32::try_from(a_second).unwrap_or(u32::MAX)
+    }
+
+    fn part(&self, number: u64) -> Option<u32> {
+        let at = usize::try_from(number.checked_rem(PARTS as u64)?).ok()?;
+        self.parts.get(at).copied()
     }
 
     fn set_latest(&mut self, change: impl Fn(u32) -> u32) {
@@ -108,8 +125,8 @@ mod tests {
     fn a_quiet_object_takes_the_window_back_step_by_step() {
         let mut load = Load::default();
         told(&mut load, START, 2 * LEDGER_BUSY, 12);
-        let windows = told(&mut load, START.after(Span::seconds(12)), 10, 10);
-        assert_eq!(windows.first(), Some(&8), "the last second was busy");
+        let windows = told(&mut load, START.after(Span::seconds(12)), 10, 20);
+        assert_eq!(windows.first(), Some(&8), "the last seconds were busy");
         assert_eq!(windows.last(), Some(&0));
         assert!(windows.is_sorted_by(|a, b| a >= b), "{windows:?}");
     }

@@ -4,4 +4,5 @@
 
 mod lease_properties;
 mod ledger_properties;
+mod scale;
 mod stored_format;
