@@ -93,7 +93,7 @@ class Handle {
 
 /** Coordinates one route: grants leases, accepts publications, and is the only writer of the route's KV key. */
 export class RouteCoordinator extends DurableObject {
-  /** Limits: see the README. Subclass with another `static options` to change them. */
+  /** Limits: see docs/options.md. Subclass with another `static options` to change them. */
   static options = {};
 
   #waiters = new Set();
@@ -300,7 +300,7 @@ function joined(runs) {
 
 /** An app's ordered log of tag invalidations. */
 export class TagLedger extends DurableObject {
-  /** Limits: see the README. Subclass with another `static options` to change them. */
+  /** Limits: see docs/options.md. Subclass with another `static options` to change them. */
   static options = {};
 
   #namespace;

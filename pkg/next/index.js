@@ -4,7 +4,7 @@ import { giveOptions, isPrivate, nextItself, processCache } from "#process";
 /**
  * A class for `cacheHandler`.
  *
- * @param {object} [options] `app`, `memoryBytes`, `windowMs`, `waitMs`, `collapseData`: see the README
+ * @param {object} [options] `app`, `memoryBytes`, `windowMs`, `waitMs`, `collapseData`: see docs/options.md
  */
 export function cacheHandler(options = {}) {
   giveOptions(options);

@@ -44,7 +44,7 @@ const OPTIONS = {
  * Wraps OpenNext's Worker: gives every request its context, and its response the right headers.
  *
  * @param {{ fetch: Function }} handler the default export of `.open-next/worker.js`
- * @param {object} [options] `app`, `memoryBytes`, `windowMs`, `waitMs`, `collapseData`, `seeds`: see the README
+ * @param {object} [options] `app`, `memoryBytes`, `windowMs`, `waitMs`, `collapseData`, `seeds`: see docs/options.md
  */
 export function wrapWorker(handler, options = {}) {
   let cache;

@@ -15,7 +15,7 @@ const handler = handlerOver(cache);
 /**
  * The same with options, where `onegen/next` is not given any: export it by default from a file, and name that file.
  *
- * @param {object} options `app`, `memoryBytes`, `windowMs`, `waitMs`: see the README
+ * @param {object} options `app`, `memoryBytes`, `windowMs`, `waitMs`: see docs/options.md
  */
 export function useCacheHandler(options) {
   giveOptions(options);

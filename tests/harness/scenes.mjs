@@ -23,6 +23,8 @@
 const CLEANUP_LIMIT_MS = 15_000;
 /** A scene mostly waits, and a runtime keeps one core busy at most. */
 const LANES = 3;
+/** Scenes that take longer are named at the end. */
+const SLOW_SECONDS = 30;
 
 /** @param {string} name @param {Omit<Scene, "name" | "controlFails" | "limitMs"> & Partial<Scene>} parts @returns {Scene} */
 export function scene(name, parts) {
@@ -40,10 +42,13 @@ export function scene(name, parts) {
 export async function runScenes(scenes, { args = process.argv.slice(2), lanes = LANES, print = console.log } = {}) {
   const chosen = choose(scenes, args);
   const ended = new Map();
+  const took = [];
   const playAll = async (queue) => {
     for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+      const begun = performance.now();
       const { line, ...end } = await play(one, ended);
       print(line);
+      took.push({ name: one.name, seconds: Math.round((performance.now() - begun) / 1000) });
       ended.set(one.name, end);
     }
   };
@@ -51,6 +56,8 @@ export async function runScenes(scenes, { args = process.argv.slice(2), lanes = 
   await Promise.all(Array.from({ length: lanes }, () => playAll(together)));
   await playAll(chosen.filter(({ alone }) => alone));
   await playAll(chosen.filter(({ sums }) => sums));
+  const slow = took.filter(({ seconds }) => seconds > SLOW_SECONDS).toSorted((a, b) => b.seconds - a.seconds);
+  if (slow.length > 0) print(`slow: ${slow.map(({ name, seconds }) => `${name} ${seconds} s`).join(", ")}`);
   const failed = [...ended.values()].filter(({ passed }) => !passed).length;
   print(`${chosen.length - failed} passed, ${failed} failed`);
   return failed === 0;
