@@ -16,6 +16,7 @@ export class OpenNextHost {
   useCache;
   #host;
   #seeded;
+  #build;
   #previewId;
   #data;
   /** What identifies the value handed out when OpenNext hands it back after a failed render. */
@@ -27,12 +28,14 @@ export class OpenNextHost {
    * @param {object} parts
    * @param {import("../host.js").Host} parts.host
    * @param {boolean} parts.seeded whether the build's pages are among the Worker's assets
+   * @param {string} parts.build the deployment id, else the build id
    * @param {string} parts.previewId what makes a request an on-demand regeneration
    * @param {boolean} [parts.collapseData] whether data is fetched by one for all
    */
-  constructor({ host, seeded, previewId, collapseData = true }) {
+  constructor({ host, seeded, build, previewId, collapseData = true }) {
     this.#host = host;
     this.#seeded = seeded;
+    this.#build = build;
     this.#previewId = previewId;
     this.#data = new DataCache(host, collapseData);
   }
@@ -188,12 +191,18 @@ export class OpenNextHost {
     context.waitUntil(this.#host.refresh(context, { ...served, regenerate }));
   }
 
-  /** Has the app render a page: a HEAD to itself, in whatever isolate answers. */
+  /**
+   * Has the app render a page: a HEAD to itself, in whatever isolate answers. A Worker's binding to itself leads to its deployed
+   * version: where that is another build, with neither the page nor the lease, this isolate renders.
+   */
   async #regenerate(context, host, url, token) {
-    const headers = new Headers({ "x-prerender-revalidate": this.#previewId, "x-isr": "1" });
+    const headers = new Headers({ "x-prerender-revalidate": this.#previewId, "x-isr": "1", "x-onegen-build": this.#build });
     if (token) headers.set("x-onegen-lease", token);
     const { protocol } = new URL(context.request.url);
-    const response = await context.self(new Request(`${protocol}//${host}${url}`, { method: "HEAD", headers }));
+    const head = () => new Request(`${protocol}//${host}${url}`, { method: "HEAD", headers });
+    const elsewhere = await context.self(head());
+    const isOfThisBuild = elsewhere.status !== 409 || !elsewhere.headers.has("x-onegen-build");
+    const response = isOfThisBuild ? elsewhere : await context.here(head());
     await response.body?.cancel();
     return response.status;
   }

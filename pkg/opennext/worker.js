@@ -13,6 +13,7 @@ export { incrementalCache, queue, tagCache, withOnegen } from "./config.js";
 
 const HOST = Symbol.for("onegen.opennext");
 const LEASE_HEADER = "x-onegen-lease";
+const BUILD_HEADER = "x-onegen-build";
 /** Stands in what OpenNext, and this, have the app regenerate by themselves. */
 const ISR_HEADER = "x-isr";
 const SEEDS = "cdn-cgi/_onegen";
@@ -89,11 +90,11 @@ function start(env, given) {
       namespaceKey: engine.call("namespace_id_key"),
     });
     const host = new Host({ engine, stores });
-    const openNext = new OpenNextHost({ host, seeded: seeds && env.ASSETS !== undefined, previewId, collapseData });
+    const openNext = new OpenNextHost({ host, seeded: seeds && env.ASSETS !== undefined, build, previewId, collapseData });
     // A request that waits for another's promise hangs when that one ends.
     openNext.useCache = new UseCache({ host, currentContext, sharesPromises: false, waitMs: options.waitMs, ledger: "tag ledger" });
     globalThis[HOST] = openNext;
-    return { host, openNext, previewId };
+    return { host, openNext, build, previewId };
   } catch (error) {
     console.error(`onegen: ${error.message} (until then nothing is cached)`);
     // There is an entry Worker, and what is amiss with it has been said.
@@ -103,6 +104,8 @@ function start(env, given) {
 }
 
 async function serve(cache, handler, wrapped, request, env, ctx) {
+  const asked = request.headers.get(BUILD_HEADER);
+  if (asked !== null && asked !== cache.build) return new Response(null, { status: 409, headers: { [BUILD_HEADER]: cache.build } });
   const context = openContext(cache, wrapped, request, env, ctx);
   try {
     const response = await runInContext(context, () => handler.fetch(context.request, env, context.tracked));
@@ -117,10 +120,11 @@ async function serve(cache, handler, wrapped, request, env, ctx) {
 function openContext({ host, previewId }, wrapped, request, env, ctx) {
   const token = request.headers.get(LEASE_HEADER);
   let plain = request;
-  if (token !== null) {
-    // The app must not see it: a page that reads its headers would depend on them.
+  if (token !== null || request.headers.has(BUILD_HEADER)) {
+    // The app must not see them: a page that reads its headers would depend on them.
     const headers = new Headers(request.headers);
     headers.delete(LEASE_HEADER);
+    headers.delete(BUILD_HEADER);
     plain = new Request(request, { headers });
   }
   const context = new RequestContext(plain, env, ctx);
@@ -132,8 +136,8 @@ function openContext({ host, previewId }, wrapped, request, env, ctx) {
     request.headers.has("next-router-segment-prefetch");
   context.onDemand = !context.carried && request.headers.get("x-prerender-revalidate") === previewId;
   context.announces = context.onDemand && request.headers.get(ISR_HEADER) !== "1";
-  context.self = (head) =>
-    env.WORKER_SELF_REFERENCE ? env.WORKER_SELF_REFERENCE.fetch(head) : wrapped.fetch(head, env, ctx);
+  context.here = (head) => wrapped.fetch(head, env, ctx);
+  context.self = (head) => (env.WORKER_SELF_REFERENCE ? env.WORKER_SELF_REFERENCE.fetch(head) : context.here(head));
   return context;
 }
 

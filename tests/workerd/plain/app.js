@@ -6,6 +6,7 @@ import { crowd } from "./crowd.js";
 
 const YEAR_SECONDS = 365 * 24 * 3600;
 const REVALIDATE_SECONDS = 3600;
+const lifetimeOf = (query) => Number(query.get("lifetime") ?? REVALIDATE_SECONDS);
 
 // OpenNext's bundle sets both as it is loaded.
 process.env.OPEN_NEXT_BUILD_ID = "plain";
@@ -36,7 +37,7 @@ async function generate(probe, path, query) {
     html: `<main data-render-id="${id}">${mark.repeat(Number(query.get("bytes") ?? 0) / mark.length)}</main>`,
     rsc: `0:${JSON.stringify(id)}`,
     meta: { headers: { "content-type": "text/html; charset=utf-8", "x-next-cache-tags": `_N_T_${path}` } },
-    revalidate: REVALIDATE_SECONDS,
+    revalidate: lifetimeOf(query),
   };
 }
 
@@ -68,7 +69,9 @@ function wrapperFor(options) {
 export default {
   fetch(request, bindings, ctx) {
     if (new URL(request.url).pathname === "/crowd") return crowd(request, bindings);
-    if (request.headers.get("x-build-id") === "none") delete process.env.OPEN_NEXT_BUILD_ID;
+    const build = request.headers.get("x-build-id");
+    if (build === "none") delete process.env.OPEN_NEXT_BUILD_ID;
+    else if (build !== null) process.env.OPEN_NEXT_BUILD_ID = build;
     return wrapperFor(request.headers.get("x-options") ?? "{}").fetch(request, bindings, ctx);
   },
 };
