@@ -53,7 +53,7 @@ ${perKind}
 
 - OpenNext takes a page for stale that an isolate has not seen before ([H1](faults.md)): its "hit in an isolate that has not" is a regeneration.
 - An isolate of Onegen asks the ledger at most once per window, however many views and tags there are. OpenNext asks one object for each shard that a
-  page's tags fall into, on every view: up to twelve, four here.
+  page's tags fall into, on every view: up to twelve, four or five here.
 - Whoever waits for a render holds the coordinator at work: ${dollars(PRICES.objectSeconds)} for a million seconds, whether one waits or a thousand do.
 
 ## What a million views cost

@@ -54,7 +54,7 @@ class Bench {
     await this.#ask("warm", `/set?${new URLSearchParams({ ...other, spoilt: "" })}`);
   }
 
-  /** Microseconds of one call. @param {"warm" | "cold" | "byHand" | "opennext"} what @param {Page} page */
+  /** Microseconds of one call. @param {keyof TIMES} what @param {Page} page */
   async measure(what, page) {
     const isolate = what in isolates ? what : "cold";
     const doing = what in isolates || what === "handedOver" ? "get" : what;
