@@ -63,14 +63,15 @@ class Counted {
     await objects.resetCounts();
     await work();
     await sleep(settleMs);
-    const [{ get = 0, getWithMetadata = 0, put = 0 }, calls] = [await kv.counts(), await objects.counts()];
-    const sum = (name) => Object.entries(calls).reduce((all, [what, times]) => all + (name.test(what) ? times : 0), 0);
+    const { get = 0, getWithMetadata = 0, put = 0 } = await kv.counts();
+    const [calls, storage] = [await objects.counts(), await objects.storageCounts()];
+    const sum = (counts, name) => Object.entries(counts).reduce((all, [what, times]) => all + (name.test(what) ? times : 0), 0);
     return {
       kvReads: get + getWithMetadata,
       kvWrites: put,
-      objectRequests: sum(REQUESTS),
-      rowsRead: sum(/ rowsRead$/),
-      rowsWritten: sum(/ (rowsWritten|setAlarm)$/),
+      objectRequests: sum(calls, REQUESTS),
+      rowsRead: sum(storage, / rowsRead$/),
+      rowsWritten: sum(storage, / (rowsWritten|setAlarm)$/),
     };
   }
 }

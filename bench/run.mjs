@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { byTurns, startBench } from "./calls.mjs";
 import { judging } from "./judge.mjs";
 import { bars } from "./plot.mjs";
+import { ISOLATES, rendersPerEvent } from "./renders.mjs";
 import { hitsPerSecond } from "./requests.mjs";
 import { median, ratio, told } from "./statistics.mjs";
 import { gzipBytesOf, instantiations } from "./wasm.mjs";
@@ -49,6 +50,10 @@ const hits = await hitsPerSecond(alternations);
 measured.hits = hits;
 const pairs = { "`next start`": ["next start, onegen", "next start, next"], OpenNext: ["onegen", "opennext"], "OpenNext with its interceptor": ["onegen-interception", "opennext-interception"] };
 for (const [name, [one, other]] of Object.entries(pairs)) row(name, micros(hits[one]), micros(hits[other]), told(ratio(hits[one], hits[other])));
+
+head("Renders of a page for one event, five visitors on each isolate", "", ...ISOLATES.map((isolates) => `Onegen, ${isolates}`), ...ISOLATES.map((isolates) => `OpenNext, ${isolates}`));
+measured.renders = { onegen: await rendersPerEvent("onegen"), opennext: await rendersPerEvent("opennext") };
+for (const [event, renders] of Object.entries(measured.renders.onegen)) row(event, ...renders, ...measured.renders.opennext[event]);
 
 head("wasm", "", "kB after gzip", "ms from module to engine");
 measured.wasm = { engine: gzipBytesOf("engine"), objects: gzipBytesOf("objects"), instantiations: await instantiations(alternations) };

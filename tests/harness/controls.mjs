@@ -128,6 +128,12 @@ export class ObjectsControl {
     return (await this.#ask("/counts")).json();
   }
 
+  /** @returns {Promise<Record<string, number>>} `Class rowsRead`, `Class rowsWritten` and `Class setAlarm` to how many */
+  async storageCounts() {
+    this.#mustBeWrapped();
+    return (await this.#ask("/storage")).json();
+  }
+
   async resetCounts() {
     this.#mustBeWrapped();
     await this.#ask("/counts", { method: "DELETE" });

@@ -67,11 +67,19 @@ test("a table that a release before this one stored is gone on with", async () =
 });
 
 test("an answer reads the rows that it tells and no others, by an index", async () => {
-  const { door } = await emptied(ledgers.shop);
+  const { door, since } = await emptied(ledgers.shop);
   const [plan] = await door.exec("EXPLAIN QUERY PLAN SELECT tag, hard, soft, soft_ends_at FROM tag WHERE max(hard, soft) > 5 ORDER BY max(hard, soft) DESC");
   assert.match(plan.detail, /USING INDEX tag_newest/);
   const [deletion] = await door.exec("EXPLAIN QUERY PLAN DELETE FROM tag WHERE max(hard, soft) <= 5");
   assert.match(deletion.detail, /USING (COVERING )?INDEX tag_newest/);
+
+  await since();
+  await door.fill(1, 1000);
+  const { head } = (await since()).json;
+  await world.objects.resetCounts();
+  assert.equal((await since({ ...head, number: head.number - 3 })).json.rows.length, 3);
+  const { "TagLedger rowsRead": read, "TagLedger rowsWritten": written } = await world.objects.storageCounts();
+  assert.ok(read >= 3 && read <= 10 && written === 0, `${read} rows were read, and ${written} written`);
 });
 
 test("a page with a thousand tags is invalidated and asked about as a whole", async () => {

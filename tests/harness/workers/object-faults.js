@@ -12,6 +12,8 @@ import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 let rule = { mode: "ok" };
 /** @type {Record<string, number>} `Class.method` to count */
 let counts = {};
+/** @type {Record<string, number>} `Class rowsRead`, `Class rowsWritten`, `Class setAlarm` to count */
+let storage = {};
 let inFlight = 0;
 
 /**
@@ -28,7 +30,7 @@ export function withFaults(Base, className, methods) {
   }
   for (const name of methods ?? methodNames(Base)) {
     Guarded.prototype[name] = function (...args) {
-      count(`${className}.${name}`);
+      count(counts, `${className}.${name}`);
       const fault = faultFor(className, name);
       const perform = () => Base.prototype[name].apply(this, args);
       return fault ? faulty(this, fault, perform) : perform();
@@ -43,22 +45,22 @@ export function withFaults(Base, className, methods) {
  * made it have let go of it.
  */
 function meter(ctx, className) {
-  const { storage } = ctx;
+  const own = ctx.storage;
   const exec = (...args) => {
-    const cursor = storage.sql.exec(...args);
+    const cursor = own.sql.exec(...args);
     queueMicrotask(() => {
-      count(`${className} rowsRead`, cursor.rowsRead);
-      count(`${className} rowsWritten`, cursor.rowsWritten);
+      count(storage, `${className} rowsRead`, cursor.rowsRead);
+      count(storage, `${className} rowsWritten`, cursor.rowsWritten);
     });
     return cursor;
   };
   const setAlarm = (...args) => {
-    count(`${className} setAlarm`);
-    return storage.setAlarm(...args);
+    count(storage, `${className} setAlarm`);
+    return own.setAlarm(...args);
   };
-  const sql = new Proxy(storage.sql, { get: (target, name) => (name === "exec" ? exec : bound(target, name)) });
+  const sql = new Proxy(own.sql, { get: (target, name) => (name === "exec" ? exec : bound(target, name)) });
   const counted = { sql, setAlarm };
-  const value = new Proxy(storage, { get: (target, name) => counted[name] ?? bound(target, name) });
+  const value = new Proxy(own, { get: (target, name) => counted[name] ?? bound(target, name) });
   Object.defineProperty(ctx, "storage", { value });
 }
 
@@ -67,8 +69,8 @@ function bound(target, name) {
   return typeof value === "function" ? value.bind(target) : value;
 }
 
-function count(what, more = 1) {
-  counts[what] = (counts[what] ?? 0) + more;
+function count(kept, what, more = 1) {
+  kept[what] = (kept[what] ?? 0) + more;
 }
 
 function methodNames(Base) {
@@ -126,7 +128,10 @@ export class HarnessControl extends WorkerEntrypoint {
         return Response.json(counts);
       case "DELETE /counts":
         counts = {};
+        storage = {};
         return new Response(null, { status: 204 });
+      case "GET /storage":
+        return Response.json(storage);
       case "GET /in-flight":
         return Response.json(inFlight);
       case "GET /boot":

@@ -1,0 +1,37 @@
+/** How often a page is rendered for one event, by how many isolates are asked for it at the same time, five visitors each. */
+
+import { builtApp } from "../tests/evidence/apps.mjs";
+import { startWorld } from "../tests/harness/world.mjs";
+
+export const ISOLATES = [1, 4, 16];
+const VISITORS = 5;
+const RENDER_MS = 400;
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What becomes of pages, and how: the page, and what happens to it between its first render and the crowd. */
+const EVENTS = {
+  "never built": { path: "/isr/never" },
+  stale: { path: "/quick/stale", happens: () => sleep(6000) },
+  purged: { path: "/isr/purged", happens: (world) => world.visit(0, "/api/revalidate?path=/isr/purged", { method: "POST" }) },
+};
+
+/** @param {"onegen" | "opennext"} variant @returns {Promise<Record<string, number[]>>} event to renders, for each number of isolates */
+export async function rendersPerEvent(variant) {
+  const counted = Object.fromEntries(Object.keys(EVENTS).map((event) => [event, []]));
+  for (const isolates of ISOLATES) {
+    const world = await startWorld({ bundle: await builtApp(variant), isolates });
+    const everywhere = Array.from({ length: isolates }, (_, index) => index);
+    for (const isolate of everywhere) await world.visit(isolate, "/");
+    for (const [event, { path, happens }] of Object.entries(EVENTS)) {
+      if (happens) for (const isolate of everywhere) await world.visit(isolate, path);
+      await happens?.(world);
+      const before = world.probe.renders(path).length;
+      world.probe.behave(path, { delayMs: RENDER_MS });
+      await world.crowd({ isolates: everywhere, each: VISITORS, path });
+      await sleep(5 * RENDER_MS);
+      counted[event].push(world.probe.renders(path).length - before);
+    }
+    await world.stop();
+  }
+  return counted;
+}
