@@ -1,5 +1,7 @@
 // The host of an engine: performs its effects, keeps the bytes of its memory tier, and turns every failure into a miss.
 
+import { joined } from "./bytes.js";
+
 const MINIMUM_PREFIX = 12;
 /** How long KV and the ledger may take beside each other: less than the engine gives them. */
 const LOAD_LIMIT_MS = 2500;
@@ -149,7 +151,7 @@ export class Host {
    * @param {object} value `{ shape, parts: [{ name, bytes: Uint8Array }], tags, revalidate, expire }`
    */
   async store(context, { kind, key, lease, startedAt, createdAt, value }) {
-    const body = concatenate(value.parts.map(({ bytes }) => bytes));
+    const body = joined(value.parts.map(({ bytes }) => bytes));
     const call = {
       store: {
         kind,
@@ -377,15 +379,4 @@ export class Host {
 function untilExpired(ms) {
   if (ms === undefined || ms >= FOREVER_MS) return undefined;
   return ms > 0 ? Math.floor(ms) : 0;
-}
-
-function concatenate(runs) {
-  if (runs.length === 1) return runs[0];
-  const whole = new Uint8Array(runs.reduce((sum, run) => sum + run.byteLength, 0));
-  let at = 0;
-  for (const run of runs) {
-    whole.set(run, at);
-    at += run.byteLength;
-  }
-  return whole;
 }

@@ -10,6 +10,7 @@ import {
   initSync,
   namespace_id_key,
 } from "./wasm/objects/objects.js";
+import { joined } from "./bytes.js";
 import { checkedOptions, count } from "./options.js";
 
 initSync({ module });
@@ -258,10 +259,7 @@ export class RouteCoordinator extends DurableObject {
   /** As few rows as hold an entry, each of them in the place of one of the last entry's. */
   #keep(header, body) {
     const inFirst = Math.max(0, ROW_BYTES - header.byteLength);
-    const first = new Uint8Array(header.byteLength + Math.min(inFirst, body.byteLength));
-    first.set(header);
-    first.set(body.subarray(0, inFirst), header.byteLength);
-    const rows = [first];
+    const rows = [joined([header, body.subarray(0, inFirst)])];
     for (let at = inFirst; at < body.byteLength; at += ROW_BYTES) rows.push(body.slice(at, at + ROW_BYTES));
     for (const [seq, bytes] of rows.entries()) this.#sql("INSERT OR REPLACE INTO body (seq, bytes) VALUES (?, ?)", seq, bytes);
     this.#sql("DELETE FROM body WHERE seq >= ?", rows.length);
@@ -270,7 +268,7 @@ export class RouteCoordinator extends DurableObject {
   #kept() {
     const rows = this.#sql("SELECT bytes FROM body ORDER BY seq").map(({ bytes }) => new Uint8Array(bytes));
     if (rows.length === 0) return undefined;
-    return parted(rows.length === 1 ? rows[0] : joined(rows));
+    return parted(joined(rows));
   }
 
   #name() {
@@ -286,16 +284,6 @@ export class RouteCoordinator extends DurableObject {
 function parted(bytes) {
   const length = header_bytes(bytes.subarray(0, 12));
   return length < 0 ? undefined : { header: bytes.subarray(0, length), body: bytes.subarray(length) };
-}
-
-function joined(runs) {
-  const whole = new Uint8Array(runs.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const run of runs) {
-    whole.set(run, at);
-    at += run.byteLength;
-  }
-  return whole;
 }
 
 /** An app's ordered log of tag invalidations. */
