@@ -186,11 +186,9 @@ export class RouteCoordinator extends DurableObject {
     if (orders.wake) {
       for (const wake of this.#waiters) wake();
     }
-    if (orders.put === undefined) {
-      this.#ringBy(orders.alarmAt);
-      return undefined;
-    }
-    // How the put ends says when the alarm is to ring. An instance that does not live to see it tells its successor by the row.
+    // How a put ends says when the alarm is to ring; one that is set wakes whoever comes after an instance that does not live to see it.
+    if (orders.put === undefined || this.#alarmAt === undefined) this.#ringBy(orders.alarmAt);
+    if (orders.put === undefined) return undefined;
     const putting = this.#put(orders.put);
     this.ctx.waitUntil(putting);
     return putting;

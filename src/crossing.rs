@@ -8,7 +8,7 @@ use std::io;
 use js_sys::JSON;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::ser::Formatter;
+use serde_json::ser::{CompactFormatter, Formatter};
 use wasm_bindgen::JsValue;
 
 /// `Number.MAX_SAFE_INTEGER`: beyond it JavaScript would hold another number.
@@ -46,7 +46,7 @@ impl Formatter for SafeNumbers {
         if value > LARGEST_NUMBER {
             return Err(io::Error::other("it holds a number beyond 2^53"));
         }
-        write!(writer, "{value}")
+        CompactFormatter.write_u64(writer, value)
     }
 }
 

@@ -23,8 +23,8 @@ const KV_REPEAT: Span = Span::seconds(60);
 /// KV shows a confirmed write everywhere after about a minute; the bytes are kept well beyond that.
 const KEEP_BYTES: Span = Span::seconds(300);
 /// An entry of no more bytes stays with the coordinator until the next takes its place: forgetting it costs an alarm and four rows
-/// written, for which it could stay for half a year (developers.cloudflare.com/durable-objects/platform/pricing: $1.00 for a
-/// million rows written, $0.20 for a GB and month).
+/// written, for which so much could stay for five days, and 20 kB for a month
+/// (developers.cloudflare.com/durable-objects/platform/pricing: $1.00 for a million rows written, $0.20 for a GB and month).
 const SMALL_ENTRY_BYTES: u64 = 128 * 1024;
 /// A follower asks again no sooner.
 const SHORTEST_HOLD: Span = Span::seconds(1);

@@ -8,7 +8,8 @@ use crate::time::{Millis, Span};
 
 /// Counts are kept for each part of a second, for as long as the longest window.
 const PART: Span = Span(100);
-const PARTS: usize = 80;
+#[allow(clippy::cast_possible_truncation)]
+const PARTS: usize = (LONGEST_DICTATED_WINDOW.0 / PART.0) as usize;
 
 /// The requests of the last seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -124,6 +124,33 @@ test("a page of the build is accepted as a seed of generation 0, and loses to an
   assert.ok(generation > 0);
 });
 
+test("a regeneration sets no alarm, and one that rang to write to KV again is set anew before that has ended", async () => {
+  const alarmsSet = async () => (await world.objects.storageCounts())["RouteCoordinator setAlarm"] ?? 0;
+  const key = keyOf("/alarmed");
+  const lease = async (have) => (await one.acquire(key, { have })).json.answer.granted.lease;
+  const first = await lease(0);
+  await one.publish(key, frame("first"), { lease: first });
+  // A key is written once a second; sooner it would be for an alarm.
+  await sleep(1500);
+  await world.objects.resetCounts();
+  const second = await lease(first.generation);
+  await one.publish(key, frame("second"), { lease: second });
+  assert.equal(await alarmsSet(), 0);
+
+  await sleep(1500);
+  await world.kv.fail({ put: { mode: "throw" } });
+  try {
+    await one.publish(key, frame("third"), { lease: await lease(second.generation) });
+    await until("an alarm to write again", async () => (await alarmsSet()) > 0);
+    await world.kv.fail({ put: { mode: "hang" } });
+    await world.objects.resetCounts();
+    await until("it has rung", async () => (await world.objects.counts())["RouteCoordinator.alarm"] > 0);
+    assert.ok((await alarmsSet()) > 0, "should this instance die meanwhile, the next one wakes");
+  } finally {
+    await world.kv.heal();
+  }
+});
+
 test("an invalidation by one client is told to the others, and to no other app", async () => {
   const appended = await one.ask("POST", "/v1/append", { body: { position: beforeEverything, tags: ["news"] } });
   assert.equal(appended.status, 200);
