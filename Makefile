@@ -72,9 +72,13 @@ $(PANICKING): $(RUST) | tools $(OBJECTS)
 
 # --- the example apps -------------------------------------------------------------------------------------------------------
 
-.PHONY: apps
-apps: wasm
+.PHONY: apps apps-workers apps-fleet
+apps: apps-workers apps-fleet
+
+apps-workers: wasm
 	node tests/e2e/build.mjs
+
+apps-fleet: wasm
 	node tests/fleet/build.mjs
 
 .PHONY: demo
@@ -87,10 +91,10 @@ demo-fleet: wasm
 
 # --- tests ------------------------------------------------------------------------------------------------------------------
 
-# Builds and checks of Rust beside builds of the app; then what mostly waits, two at a time; then the evidence.
+# Builds and checks of Rust beside builds of the apps; then what mostly waits, two at a time; then the evidence.
 .PHONY: test
 test:
-	$(MAKE) --jobs=2 --output-sync=target apps lint test-core test-surface
+	$(MAKE) --jobs=3 --output-sync=target apps lint test-core test-surface
 	$(MAKE) --jobs=2 --output-sync=target test-app test-fleet test-workerd test-packaging test-demo
 	$(MAKE) evidence
 	@echo 'make test: everything passed'
