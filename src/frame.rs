@@ -11,6 +11,7 @@
 //! Only the prefix and the metadata ever pass through this module; the body stays with the host.
 
 use crate::entry::Entry;
+use crate::json;
 
 /// The format that this build writes. It reads this one only: an unknown version is a miss, and overwritten.
 pub const VERSION: u8 = 1;
@@ -55,14 +56,13 @@ impl Corrupt {
 /// The bytes in front of the body of `entry`.
 #[must_use]
 pub fn header(entry: &Entry) -> Vec<u8> {
-    // An Entry holds only strings, numbers and lists: serde_json has no way to refuse it.
-    let metadata = serde_json::to_vec(entry).unwrap_or_default();
+    let metadata = json::write(entry);
     let length = u32::try_from(metadata.len()).unwrap_or(u32::MAX);
     let mut out = Vec::with_capacity(PREFIX_BYTES.saturating_add(metadata.len()));
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&[VERSION, 0, 0, 0]);
     out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(&metadata);
+    out.extend_from_slice(metadata.as_bytes());
     out
 }
 
@@ -103,7 +103,7 @@ pub fn read(header: &[u8], total_bytes: u64) -> Result<Entry, Corrupt> {
 /// When the bytes are not a header of this version.
 pub fn read_header(header: &[u8]) -> Result<Entry, Corrupt> {
     let metadata = header.get(PREFIX_BYTES..header_bytes(header)?).ok_or(Corrupt::Truncated)?;
-    serde_json::from_slice(metadata).map_err(|_| Corrupt::Metadata)
+    json::read(metadata).map_err(|_| Corrupt::Metadata)
 }
 
 #[cfg(test)]

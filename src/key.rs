@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::json;
 
 /// Workers KV refuses keys of more bytes than this (developers.cloudflare.com/kv/platform/limits).
 pub const KV_KEY_LIMIT: usize = 512;
@@ -12,8 +13,7 @@ pub const KV_KEY_LIMIT: usize = 512;
 const PREFIX: &str = "onegen/1";
 
 /// What is cached under a key; the same Next.js key may exist once per kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A response: page, route handler or redirect.
     Response,
@@ -22,6 +22,8 @@ pub enum Kind {
     /// An entry of a `use cache` function.
     UseCache,
 }
+
+words!(Kind { Response as "response", Data as "data", UseCache as "use_cache" });
 
 impl Kind {
     /// The kind's part of a stored key, also used in logs.
@@ -54,8 +56,8 @@ impl std::fmt::Display for InvalidAppId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "option `app` is {:?}: expected 1 to 64 letters, digits, dots, dashes or underscores, and not `.` or `..`; choose such a name, the same for every deployment of this app",
-            self.0
+            "option `app` is {}: expected 1 to 64 letters, digits, dots, dashes or underscores, and not `.` or `..`; choose such a name, the same for every deployment of this app",
+            json::write(&self.0)
         )
     }
 }

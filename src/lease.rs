@@ -4,8 +4,6 @@
 //! state, and says what to answer and what to do; it performs nothing. Whoever drives it stores the state before any
 //! answer or effect leaves.
 
-use serde::{Deserialize, Serialize};
-
 use crate::fault::Fault;
 use crate::policy::RoutePolicy;
 use crate::position::Position;
@@ -34,7 +32,7 @@ const LEASE_FACTOR: u64 = 3;
 const RENDERS_REMEMBERED: usize = 4;
 
 /// The right to produce one generation.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// The fencing token: the generation that this lease may publish.
     pub generation: u64,
@@ -44,8 +42,10 @@ pub struct Lease {
     pub position: Position,
 }
 
+record!(Lease { generation, holder, position });
+
 /// A lease that was handed out, the latest one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Grant {
     lease: Lease,
     granted_at: Millis,
@@ -53,8 +53,10 @@ struct Grant {
     ended: bool,
 }
 
+record!(Grant { lease, granted_at, deadline, ended });
+
 /// What was published last.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Latest {
     /// Its number.
     pub generation: u64,
@@ -65,13 +67,14 @@ pub struct Latest {
     /// Whether its bytes are in the coordinator's own storage.
     pub bytes_held: bool,
     /// Whether they stay there.
-    #[serde(default)]
     pub is_small: bool,
     publisher: Option<String>,
 }
 
+record!(Latest { generation, position, published_at, bytes_held, is_small = false, publisher });
+
 /// What the KV key may hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Kv {
     confirmed: Option<u64>,
     confirmed_at: Millis,
@@ -81,9 +84,10 @@ struct Kv {
     repeat_at: Option<Millis>,
 }
 
+record!(Kv { confirmed, confirmed_at, in_flight, failures, not_before, repeat_at });
+
 /// Why a caller asks for a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need {
     /// It has an entry to serve meanwhile.
     Refresh,
@@ -91,9 +95,10 @@ pub enum Need {
     Fill,
 }
 
+words!(Need { Refresh as "refresh", Fill as "fill" });
+
 /// Why a lease ends without a publication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AbandonReason {
     /// The render failed.
     Failed,
@@ -103,9 +108,10 @@ pub enum AbandonReason {
     Unused,
 }
 
+words!(AbandonReason { Failed as "failed", NotStored as "not_stored", Unused as "unused" });
+
 /// Why a caller is told to serve what it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HoldReason {
     /// Somebody is rendering.
     Rendering,
@@ -114,6 +120,8 @@ pub enum HoldReason {
     /// The last renders ended without a store.
     NotStored,
 }
+
+words!(HoldReason { Rendering as "rendering", BackingOff as "backing-off", NotStored as "not-stored" });
 
 impl HoldReason {
     /// A stable word for logs, headers and tests.
@@ -259,7 +267,7 @@ pub struct Outcome {
 }
 
 /// The durable state of one route.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Route {
     created_at: Millis,
     touched_at: Millis,
@@ -274,6 +282,20 @@ pub struct Route {
     render_times: Vec<Span>,
     kv: Kv,
 }
+
+record!(Route {
+    created_at,
+    touched_at,
+    last_generation,
+    latest,
+    grant,
+    failures,
+    retry_at,
+    not_stored,
+    uncacheable_until,
+    render_times,
+    kv,
+});
 
 impl Route {
     /// A route nobody has asked for before.

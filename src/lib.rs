@@ -22,7 +22,12 @@
     )
 )]
 
+// First: the others say with its macros how they look.
+#[macro_use]
+pub mod json;
+
 pub mod api;
+mod by_use;
 pub mod engine;
 pub mod entry;
 pub mod fault;

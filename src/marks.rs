@@ -75,13 +75,20 @@ impl Marks {
             && (stamp.soft == 0 || self.insert(Mark { key: hard | 1, number: stamp.soft, ends_at }))
     }
 
-    /// About the middle of all numbers.
+    /// About the middle of all numbers, if there are any: found by halving, which takes less code than sorting them.
     pub(crate) fn median(&self) -> Option<u64> {
-        let mut numbers: Vec<_> =
-            self.slots.iter().step_by(SAMPLE).map(|mark| mark.number).filter(|number| *number > 0).collect();
-        let middle = numbers.len() / 2;
-        numbers.sort_unstable();
-        numbers.get(middle).copied()
+        let sample = || self.slots.iter().step_by(SAMPLE).map(|mark| mark.number).filter(|number| *number > 0);
+        let half = sample().count() / 2;
+        let (mut low, mut high) = (0, sample().max()?);
+        while low < high {
+            let middle = low.midpoint(high);
+            if sample().filter(|number| *number <= middle).count() > half {
+                high = middle;
+            } else {
+                low = middle.saturating_add(1);
+            }
+        }
+        Some(low)
     }
 
     /// Forgets whatever is not later than `number`.

@@ -2,8 +2,7 @@
 //!
 //! It knows names, metadata and sizes. The bytes themselves stay with the host, under the slot number given here.
 
-use std::collections::BTreeMap;
-
+use crate::by_use::ByUse;
 use crate::entry::Entry;
 use crate::position::Position;
 
@@ -26,7 +25,6 @@ pub struct Remembered {
     /// Whether this isolate alone has it: its coordinator could not be told of it.
     pub unshared: bool,
     header_bytes: u64,
-    used: u64,
 }
 
 impl Remembered {
@@ -41,10 +39,8 @@ impl Remembered {
 pub struct MemoryTier {
     limit: u64,
     bytes: u64,
-    clock: u64,
     next_slot: u32,
-    entries: BTreeMap<String, Remembered>,
-    by_use: BTreeMap<u64, String>,
+    entries: ByUse<Remembered>,
 }
 
 /// What became of an entry that was to be remembered.
@@ -59,8 +55,8 @@ pub struct Placement {
 impl MemoryTier {
     /// An empty tier of at most `limit` bytes; 0 remembers nothing.
     #[must_use]
-    pub const fn new(limit: u64) -> Self {
-        Self { limit, bytes: 0, clock: 0, next_slot: 0, entries: BTreeMap::new(), by_use: BTreeMap::new() }
+    pub fn new(limit: u64) -> Self {
+        Self { limit, bytes: 0, next_slot: 0, entries: ByUse::default() }
     }
 
     /// How many bytes are held, by this tier's own count.
@@ -71,13 +67,7 @@ impl MemoryTier {
 
     /// The entry under a key; counts as a use.
     pub fn get(&mut self, key: &str) -> Option<&Remembered> {
-        self.clock = self.clock.saturating_add(1);
-        let remembered = self.entries.get_mut(key)?;
-        if let Some(name) = self.by_use.remove(&remembered.used) {
-            self.by_use.insert(self.clock, name);
-        }
-        remembered.used = self.clock;
-        Some(remembered)
+        self.entries.get(key).map(|remembered| &*remembered)
     }
 
     /// Remembers an entry in place of an older one of the same key, and forgets the least recently used beyond the limit.
@@ -90,39 +80,37 @@ impl MemoryTier {
         let shared_meanwhile = |held: &Remembered| {
             !held.unshared && held.entry.position.covers(entry.position) && held.entry.created_at >= entry.created_at
         };
-        if self.entries.get(key).is_some_and(shared_meanwhile) {
+        if self.entries.peek(key).is_some_and(shared_meanwhile) {
             return Placement::default();
         }
         self.place(key, entry, header_bytes, true)
     }
 
     fn place(&mut self, key: &str, entry: Entry, header_bytes: u64, unshared: bool) -> Placement {
-        if self.entries.get(key).is_some_and(|held| held.entry.generation > entry.generation) {
+        if self.entries.peek(key).is_some_and(|held| held.entry.generation > entry.generation) {
             return Placement::default();
         }
         let mut evicted: Vec<_> = self.forget(key).into_iter().collect();
-        self.clock = self.clock.saturating_add(1);
         let slot = Slot(self.next_slot);
         let known_until = entry.position;
-        let remembered = Remembered { entry, slot, known_until, unshared, header_bytes, used: self.clock };
+        let remembered = Remembered { entry, slot, known_until, unshared, header_bytes };
         let cost = remembered.cost();
         if cost > self.limit {
             return Placement { slot: None, evicted };
         }
         while self.bytes.saturating_add(cost) > self.limit {
-            let Some((_, oldest)) = self.by_use.pop_first() else { break };
-            evicted.extend(self.drop_entry(&oldest));
+            let Some(oldest) = self.entries.remove_oldest() else { break };
+            evicted.push(self.dropped(&oldest));
         }
         self.next_slot = self.next_slot.wrapping_add(1);
         self.bytes = self.bytes.saturating_add(cost);
-        self.by_use.insert(self.clock, key.to_owned());
-        self.entries.insert(key.to_owned(), remembered);
+        self.entries.put(key, remembered);
         Placement { slot: Some(slot), evicted }
     }
 
     /// The ledger found that no tag of this entry was invalidated up to `position`.
     pub fn known_until(&mut self, key: &str, generation: u64, position: Position) {
-        if let Some(held) = self.entries.get_mut(key).filter(|held| held.entry.generation == generation)
+        if let Some(held) = self.entries.peek_mut(key).filter(|held| held.entry.generation == generation)
             && (position.epoch != held.known_until.epoch || position.number > held.known_until.number)
         {
             held.known_until = position;
@@ -131,15 +119,13 @@ impl MemoryTier {
 
     /// Forgets a key.
     pub fn forget(&mut self, key: &str) -> Option<Slot> {
-        let used = self.entries.get(key)?.used;
-        self.by_use.remove(&used);
-        self.drop_entry(key)
+        let gone = self.entries.remove(key)?;
+        Some(self.dropped(&gone))
     }
 
-    fn drop_entry(&mut self, key: &str) -> Option<Slot> {
-        let gone = self.entries.remove(key)?;
+    fn dropped(&mut self, gone: &Remembered) -> Slot {
         self.bytes = self.bytes.saturating_sub(gone.cost());
-        Some(gone.slot)
+        gone.slot
     }
 }
 

@@ -3,8 +3,6 @@
 //! The two ends may be of different releases (an app and the Onegen Worker are deployed apart), so fields are only ever added,
 //! with a default, and unknown ones are ignored. Header and body bytes travel beside the messages.
 
-use serde::{Deserialize, Serialize};
-
 use crate::lease::{AbandonReason, Answer, HoldReason, Lease, Need};
 use crate::ledger::Profile;
 use crate::policy::RoutePolicy;
@@ -12,26 +10,24 @@ use crate::position::Position;
 use crate::time::Span;
 
 /// "May I render this route?"
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acquire {
     /// The newest generation the caller knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub have: Option<u64>,
     /// A random name for this question.
     pub holder: String,
     /// Where the caller's copy of the ledger stands.
-    #[serde(default)]
     pub position: Position,
     /// Whether the caller has something to serve.
     pub need: Need,
     /// How long the answer may be held back while somebody else renders, in milliseconds.
-    #[serde(default)]
     pub wait_ms: Span,
 }
 
+record!(Acquire { have, holder, position = Position::BEFORE_EVERYTHING, need, wait_ms = Span::ZERO });
+
 /// The answer to [`Acquire`]. `Newer` comes with header and body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acquired {
     /// Something newer is published.
     Newer {
@@ -63,6 +59,13 @@ pub enum Acquired {
     },
 }
 
+variants!(Acquired {
+    Newer as "newer" { generation },
+    Granted as "granted" { lease, remaining_ms },
+    Hold as "hold" { ms, recheck_ms, reason },
+    Uncacheable as "uncacheable" { ms, reason },
+});
+
 impl Acquired {
     /// The machine's answer as it travels; `None` for answers to other messages.
     #[must_use]
@@ -78,7 +81,7 @@ impl Acquired {
 }
 
 /// A lease named by who holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseName {
     /// Its generation.
     pub generation: u64,
@@ -86,39 +89,42 @@ pub struct LeaseName {
     pub holder: String,
 }
 
+record!(LeaseName { generation, holder });
+
 /// "Here is a render." The entry's header and body travel beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publish {
     /// The lease it was made under.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseName>,
     /// Whether it is a page from the build.
-    #[serde(default)]
     pub seed: bool,
     /// How long the render took, in milliseconds.
-    #[serde(default)]
     pub render_ms: Span,
 }
 
+record!(Publish { lease, seed = false, render_ms = Span::ZERO });
+
 /// The answer to [`Publish`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Published {
     /// It is the latest now.
     Accepted {
         /// Under this generation.
         generation: u64,
         /// Its KV key lives for so many seconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         key_life_seconds: Option<u64>,
     },
     /// It came too late.
     Fenced {
         /// What won, if it is published yet.
-        #[serde(skip_serializing_if = "Option::is_none")]
         latest: Option<u64>,
     },
 }
+
+variants!(Published {
+    Accepted as "accepted" { generation, key_life_seconds },
+    Fenced as "fenced" { latest },
+});
 
 impl Published {
     /// The machine's answer as it travels; `None` for answers to other messages.
@@ -135,7 +141,7 @@ impl Published {
 }
 
 /// "I shall not publish."
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Abandon {
     /// The lease given back.
     pub lease: LeaseName,
@@ -143,30 +149,37 @@ pub struct Abandon {
     pub reason: AbandonReason,
 }
 
+record!(Abandon { lease, reason });
+
 /// "What have I missed?" The answer is a [`crate::ledger::Since`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinceQuestion {
     /// Where the copy stands.
     pub position: Position,
 }
 
+record!(SinceQuestion { position });
+
 /// "These tags are invalidated." The answer is a [`crate::ledger::Since`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
     /// Where the copy stands.
     pub position: Position,
     /// The tags.
     pub tags: Vec<String>,
     /// How; absent ends entries at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
 }
 
+record!(Append { position, tags, profile });
+
 /// "Was any of these tags invalidated after that position?" The answer is an [`crate::tags::Invalidation`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// The entry's position.
     pub position: Position,
     /// The entry's tags.
     pub tags: Vec<String>,
 }
+
+record!(Check { position, tags });

@@ -6,8 +6,7 @@
 mod refusal;
 mod tokens;
 
-use serde::{Deserialize, Serialize};
-
+use crate::json::{self, Text, ToJson};
 use crate::key::{EntryKey, Scope};
 use crate::policy::{KV_VALUE_LIMIT, WAIT_LIMIT};
 use crate::wire::{Abandon, Acquire, Append, Check, Publish, SinceQuestion};
@@ -23,8 +22,7 @@ const HOLDER_LIMIT: usize = 256;
 const NUMBER_LIMIT: u64 = 1 << 52;
 
 /// What the API does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Tells what a token is for.
     Health,
@@ -45,6 +43,18 @@ pub enum Operation {
     /// Asks whether tags were invalidated.
     Check,
 }
+
+words!(Operation {
+    Health as "health",
+    Entry as "entry",
+    Acquire as "acquire",
+    Publish as "publish",
+    Abandon as "abandon",
+    Touch as "touch",
+    Since as "since",
+    Append as "append",
+    Check as "check",
+});
 
 impl Operation {
     /// All of them.
@@ -115,8 +125,7 @@ pub struct Request<'a> {
 }
 
 /// What a request may do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     /// This.
     pub operation: Operation,
@@ -129,6 +138,8 @@ pub struct Permit {
     /// With a body of at most so many bytes.
     pub body_limit: u64,
 }
+
+written!(Permit { operation, app, access, object, body_limit as "bodyLimit" });
 
 /// Decides about a request, given the value of `ONEGEN_TOKENS`.
 ///
@@ -179,8 +190,7 @@ fn bearer(authorization: &str) -> Option<&str> {
 }
 
 /// A message that has been read, with its limits applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// For a coordinator.
     Acquire(Acquire),
@@ -196,6 +206,19 @@ pub enum Message {
     Check(Check),
 }
 
+impl ToJson for Message {
+    fn to_json(&self, text: &mut Text) {
+        match self {
+            Self::Acquire(message) => message.to_json(text),
+            Self::Publish(message) => message.to_json(text),
+            Self::Abandon(message) => message.to_json(text),
+            Self::Since(message) => message.to_json(text),
+            Self::Append(message) => message.to_json(text),
+            Self::Check(message) => message.to_json(text),
+        }
+    }
+}
+
 /// Reads the message of an operation; `None` for those that have none.
 ///
 /// # Errors
@@ -204,12 +227,12 @@ pub fn message(operation: Operation, text: &str) -> Result<Option<Message>, Refu
     let bytes = text.as_bytes();
     let read = match operation {
         Operation::Health | Operation::Entry | Operation::Touch => return Ok(None),
-        Operation::Acquire => serde_json::from_slice(bytes).map(Message::Acquire),
-        Operation::Publish => serde_json::from_slice(bytes).map(Message::Publish),
-        Operation::Abandon => serde_json::from_slice(bytes).map(Message::Abandon),
-        Operation::Since => serde_json::from_slice(bytes).map(Message::Since),
-        Operation::Append => serde_json::from_slice(bytes).map(Message::Append),
-        Operation::Check => serde_json::from_slice(bytes).map(Message::Check),
+        Operation::Acquire => json::read(bytes).map(Message::Acquire),
+        Operation::Publish => json::read(bytes).map(Message::Publish),
+        Operation::Abandon => json::read(bytes).map(Message::Abandon),
+        Operation::Since => json::read(bytes).map(Message::Since),
+        Operation::Append => json::read(bytes).map(Message::Append),
+        Operation::Check => json::read(bytes).map(Message::Check),
     };
     let bad = |reason: String| Refusal::BadMessage { reason };
     let mut message = read.map_err(|error| bad(error.to_string()))?;

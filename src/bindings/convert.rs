@@ -1,12 +1,11 @@
 //! What crosses between JavaScript and the core, and what goes wrong at that.
 
 use js_sys::{Error, Reflect, Uint8Array};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 
 use crate::crossing;
 use crate::engine::{Effect, Step};
+use crate::json::{FromJson, ToJson};
 use crate::time::Millis;
 
 /// What went wrong at the boundary, as the `code` of the thrown `Error`.
@@ -39,12 +38,12 @@ pub(crate) fn error(code: Code, message: &str) -> JsValue {
 }
 
 /// A core value from a JavaScript one.
-pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue, code: Code) -> Result<T, JsValue> {
+pub(crate) fn from_js<T: FromJson>(value: &JsValue, code: Code) -> Result<T, JsValue> {
     crossing::from_js(value).map_err(|message| error(code, &message))
 }
 
 /// A JavaScript value from a core one.
-pub(crate) fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+pub(crate) fn to_js<T: ToJson>(value: &T) -> Result<JsValue, JsValue> {
     crossing::to_js(value).map_err(|message| error(Code::BadCall, &message))
 }
 

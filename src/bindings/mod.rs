@@ -210,11 +210,16 @@ pub fn stats() -> Result<JsValue, JsValue> {
     })
 }
 
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Stats {
     memory_bytes: u64,
     machines: usize,
     corrupt_values: u64,
     wasm_bytes: usize,
 }
+
+written!(Stats {
+    memory_bytes as "memoryBytes",
+    machines,
+    corrupt_values as "corruptValues",
+    wasm_bytes as "wasmBytes",
+});

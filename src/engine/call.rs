@@ -1,8 +1,7 @@
 //! The language between the engine and its host: calls, effects, replies and results.
 
-use serde::{Deserialize, Serialize};
-
 use crate::entry::Part;
+use crate::json::{Fault, FromJson, Tree};
 use crate::key::Kind;
 use crate::lease::{AbandonReason, Lease};
 use crate::lease_token::CarriedLease;
@@ -13,8 +12,7 @@ use crate::time::{Millis, Span};
 use crate::wire::{Abandon, Acquire, Acquired, Append, Check, Publish, Published};
 
 /// What the host knows of the request in progress. Without one, every field has a conservative default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestContext {
     /// Where the ledger copy stood when the request began.
     pub position: Option<Position>,
@@ -34,9 +32,19 @@ pub struct RequestContext {
     pub lowered: Option<Position>,
 }
 
+record!(RequestContext {
+    position,
+    carried,
+    prefetch = false,
+    on_demand = false,
+    waited_ms = Span::ZERO,
+    absent = false,
+    nested = false,
+    lowered,
+});
+
 /// Who asks for an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     /// Whoever renders on a miss: it may hold the lease.
     Renderer,
@@ -47,8 +55,10 @@ pub enum Caller {
     Regenerator,
 }
 
+words!(Caller { Renderer as "renderer", Bystander as "bystander", Regenerator as "regenerator" });
+
 /// What is read, by whom, and how it is judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadCall {
     /// What is read.
     pub kind: Kind,
@@ -59,22 +69,28 @@ pub struct ReadCall {
     /// A random name, should a lease be asked for.
     pub nonce: String,
     /// The request.
-    #[serde(default)]
     pub context: RequestContext,
     /// Whether the build may have left a seed of it.
-    #[serde(default)]
     pub seeded: bool,
     /// Tags beside the entry's own that end it for this caller (Next.js's `tags` and `softTags` of fetched data).
-    #[serde(default)]
     pub tags: Vec<String>,
     /// Fresh for so many seconds, for this caller; by default as long as the entry says.
-    #[serde(default)]
     pub revalidate: Option<u32>,
 }
 
+record!(ReadCall {
+    kind,
+    key,
+    caller,
+    nonce,
+    context = RequestContext::default(),
+    seeded = false,
+    tags = Vec::new(),
+    revalidate,
+});
+
 /// A call of the host's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// Read an entry.
     Read(ReadCall),
@@ -89,24 +105,18 @@ pub enum Call {
         /// The runs of its bytes.
         parts: Vec<Part>,
         /// Its tags.
-        #[serde(default)]
         tags: Vec<String>,
         /// Fresh for so many seconds; `None` means until invalidated.
-        #[serde(default)]
         revalidate: Option<u32>,
         /// Usable for so many seconds; `None` means without limit.
-        #[serde(default)]
         expire: Option<u32>,
         /// The lease granted to this request for this entry.
-        #[serde(default)]
         lease: Option<Lease>,
         /// The request.
-        #[serde(default)]
         context: RequestContext,
         /// When the render began.
         started_at: Millis,
         /// When the value was made, where Next.js counts its age from another moment than now.
-        #[serde(default)]
         created_at: Option<Millis>,
     },
     /// Regenerate an entry that was served stale, if nobody else does.
@@ -118,12 +128,10 @@ pub enum Call {
         /// Its generation.
         generation: u64,
         /// Its `expire`.
-        #[serde(default)]
         expire: Option<u32>,
         /// A random name for the lease.
         nonce: String,
         /// The request.
-        #[serde(default)]
         context: RequestContext,
     },
     /// Give a lease back.
@@ -140,7 +148,6 @@ pub enum Call {
         /// The tags.
         tags: Vec<String>,
         /// How; absent ends entries at once.
-        #[serde(default)]
         profile: Option<Profile>,
     },
     /// Was any of these tags invalidated after that position?
@@ -153,22 +160,40 @@ pub enum Call {
     /// Bring the ledger copy up to its window.
     Observe {
         /// The position it must reach.
-        #[serde(default)]
         at_least: Position,
     },
 }
 
+read_variants!(Call {
+    Read as "read" (ReadCall),
+    Store as "store" {
+        kind,
+        key,
+        shape,
+        parts,
+        tags = Vec::new(),
+        revalidate,
+        expire,
+        lease,
+        context = RequestContext::default(),
+        started_at,
+        created_at,
+    },
+    Refresh as "refresh" { kind, key, generation, expire, nonce, context = RequestContext::default() },
+    Release as "release" { entry_key, lease, reason },
+    Invalidate as "invalidate" { tags, profile },
+    Invalidated as "invalidated" { tags, position },
+    Observe as "observe" { at_least = Position::BEFORE_EVERYTHING },
+});
+
 /// Something for the host to do. It answers with a [`Reply`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Read KV and ask the ledger, both at once where both are named.
     Load {
         /// The KV key.
-        #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<String>,
         /// Where the ledger copy stands.
-        #[serde(skip_serializing_if = "Option::is_none")]
         since: Option<Position>,
     },
     /// Look for what the build left under this key.
@@ -197,7 +222,6 @@ pub enum Effect {
         /// The message.
         message: Publish,
         /// The entry's header. It crosses beside the rest.
-        #[serde(skip)]
         header: Vec<u8>,
     },
     /// Give a lease back.
@@ -210,7 +234,6 @@ pub enum Effect {
     /// Have the app render the page, with this lease; without one the render counts for this isolate alone.
     Regenerate {
         /// The signed lease.
-        #[serde(skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
     /// Record an invalidation.
@@ -230,23 +253,32 @@ pub enum Effect {
     },
 }
 
+tagged!(Effect by "kind" {
+    Load as "load" { key, since },
+    Seed as "seed" { key },
+    PublishSeed as "publish_seed" { object, message },
+    Acquire as "acquire" { object, message },
+    Publish as "publish" { object, message; without header },
+    Abandon as "abandon" { object, message },
+    Regenerate as "regenerate" { token },
+    Append as "append" { message },
+    Check as "check" { message },
+    Pause as "pause" { ms },
+});
+
 /// What became of an [`Effect`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// To `Load`.
     Loaded {
         /// What KV said; absent when it was not asked.
-        #[serde(default)]
         kv: Option<Stored>,
         /// What the ledger said; absent when it was not asked or did not answer.
-        #[serde(default)]
         since: Option<Since>,
     },
     /// To `Seed`.
     Seeded {
         /// The seed, if there is one.
-        #[serde(default)]
         seed: Option<Bytes>,
     },
     /// To `Acquire`.
@@ -254,10 +286,8 @@ pub enum Reply {
         /// The answer.
         answer: Acquired,
         /// What came with `newer`.
-        #[serde(default)]
         bytes: Option<Bytes>,
         /// Whether the answer was held back while somebody else rendered.
-        #[serde(default)]
         waited: bool,
     },
     /// To `Publish` and `PublishSeed`.
@@ -286,6 +316,18 @@ pub enum Reply {
     Failed,
 }
 
+read_variants!(Reply {
+    Loaded as "loaded" { kv, since },
+    Seeded as "seeded" { seed },
+    Acquired as "acquired" { answer, bytes, waited = false },
+    Published as "published" { answer },
+    Regenerated as "regenerated" { status },
+    Appended as "appended" { since },
+    Checked as "checked" { invalidation },
+    Done as "done",
+    Failed as "failed",
+});
+
 impl Reply {
     /// This reply with the header that belongs to it, where one does.
     #[must_use]
@@ -302,8 +344,7 @@ impl Reply {
 }
 
 /// What a store holds under a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
     /// Nothing.
     Absent,
@@ -313,19 +354,25 @@ pub enum Stored {
     Unreadable,
 }
 
+read_variants!(Stored { Absent as "absent", Found as "found" (Bytes), Unreadable as "unreadable" });
+
 /// A value without its body: the header's bytes, and how long it is with the body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bytes {
     /// The first bytes, up to the end of the header at least. They cross beside the rest.
-    #[serde(skip)]
     pub header: Vec<u8>,
     /// Length of header and body.
     pub total: u64,
 }
 
+impl FromJson for Bytes {
+    fn from_json(tree: &Tree<'_>, fault: &mut Fault) -> Self {
+        Self { header: Vec::new(), total: tree.object(fault).field("total", fault) }
+    }
+}
+
 /// What to do next.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "step", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// Perform the effect, then resume the machine with the reply.
     Perform {
@@ -340,9 +387,10 @@ pub enum Step {
     Done(Outcome),
 }
 
+tagged!(Step by "step" { Perform as "perform" { machine, effect, deadline_ms }, Done as "done" (outcome) });
+
 /// The result of a call.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "result", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Of `Read`: serve these bytes.
     Entry(Box<ReadEntry>),
@@ -353,10 +401,8 @@ pub enum Outcome {
         /// A stable word for logs and tests.
         reason: &'static str,
         /// The generation concerned.
-        #[serde(skip_serializing_if = "Option::is_none")]
         generation: Option<u64>,
         /// Whether the tags asked about were invalidated.
-        #[serde(skip_serializing_if = "Option::is_none")]
         invalidation: Option<Invalidation>,
         /// Where the ledger copy stands now.
         position: Position,
@@ -365,9 +411,14 @@ pub enum Outcome {
     },
 }
 
+tagged!(Outcome by "result" {
+    Entry as "entry" (entry),
+    Miss as "miss" (miss),
+    Ended as "ended" { reason, generation, invalidation, position, memory },
+});
+
 /// Where the bytes of a read come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The isolate's memory.
     Memory,
@@ -378,6 +429,8 @@ pub enum Source {
     /// The build.
     Seed,
 }
+
+words!(Source { Memory as "memory", Kv as "kv", Coordinator as "coordinator", Seed as "seed" });
 
 impl Source {
     /// A stable word for logs, headers and tests.
@@ -393,21 +446,19 @@ impl Source {
 }
 
 /// An entry to serve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadEntry {
     /// Whether it is stale: then a `Refresh` should follow, unless the caller is a regenerator.
     pub stale: bool,
     /// Whether this regenerator, and no other, makes it anew.
     pub regenerate: bool,
     /// The lease for that; without one the coordinator could not be asked, and the render counts here alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// Why it may be served as it is: a verdict's word.
     pub reason: &'static str,
     /// Where its bytes are.
     pub source: Source,
     /// The slot of bytes in memory.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<u32>,
     /// What memory does with the bytes.
     pub memory: MemoryOrder,
@@ -420,10 +471,8 @@ pub struct ReadEntry {
     /// When it was made.
     pub created_at: Millis,
     /// Fresh for so many seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub revalidate: Option<u32>,
     /// Usable for so many seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expire: Option<u32>,
     /// Its tags.
     pub tags: Vec<String>,
@@ -440,24 +489,45 @@ pub struct ReadEntry {
     /// Where the ledger copy stands.
     pub ledger: Position,
     /// Its position, if it is served in spite of an invalidation and nobody here makes it anew.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lowered: Option<Position>,
 }
 
+written_fields!(ReadEntry {
+    stale,
+    regenerate,
+    lease,
+    reason,
+    source,
+    slot,
+    memory,
+    collapsed,
+    generation,
+    position,
+    created_at,
+    revalidate,
+    expire,
+    tags,
+    shape,
+    header_bytes,
+    parts,
+    touch,
+    brief,
+    ledger,
+    lowered,
+});
+
 /// Nothing to serve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadMiss {
     /// A stable word for logs, headers and tests.
     pub reason: &'static str,
     /// The lease under which to render; without one the render is stored only if nobody holds one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// Whether an entry was there that must not be served.
     pub renewed: bool,
     /// Whether KV has nothing under the key.
     pub absent: bool,
     /// The `expire` of the entry that must not be served.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expire: Option<u32>,
     /// Bytes to forget.
     pub memory: MemoryOrder,
@@ -465,12 +535,15 @@ pub struct ReadMiss {
     pub ledger: Position,
 }
 
+written_fields!(ReadMiss { reason, lease, renewed, absent, expire, memory, ledger });
+
 /// What the host does with the bytes it keeps for the memory tier.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryOrder {
     /// Keep this read's bytes in this slot.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub keep: Option<u32>,
     /// Forget these slots.
     pub forget: Vec<u32>,
 }
+
+written!(MemoryOrder { keep, forget });

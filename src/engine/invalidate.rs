@@ -56,7 +56,7 @@ impl Engine {
         now: Millis,
     ) -> bool {
         let records = |machine: &Machine| matches!(machine, Machine::Invalidate(one) if one.is_recording(tags.clone()));
-        Stretch::of(begun_at, READ_LIMIT).contains(now) && self.machines.values().any(|(_, machine)| records(machine))
+        Stretch::of(begun_at, READ_LIMIT).contains(now) && self.machines.iter().any(|(_, _, machine)| records(machine))
     }
 
     pub(super) fn begin_invalidate(&mut self, tags: Vec<String>, profile: Option<Profile>, now: Millis) -> Progress {

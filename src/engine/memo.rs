@@ -1,7 +1,6 @@
 //! What an isolate remembers of a route beside its entry: what the coordinator said, and who is at work here.
 
-use std::collections::BTreeMap;
-
+use crate::by_use::ByUse;
 use crate::fault::Fault;
 use crate::time::{Millis, Span, Stretch};
 
@@ -31,7 +30,6 @@ pub(super) struct Memo {
     pub(super) unseeded: bool,
     /// Meanwhile the KV key's life is not prolonged again.
     pub(super) touched: Stretch,
-    used: u64,
 }
 
 impl Memo {
@@ -63,36 +61,20 @@ impl Memo {
 
 /// The notes of all routes, bounded in number.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Memos {
-    clock: u64,
-    routes: BTreeMap<String, Memo>,
-}
+pub(super) struct Memos(ByUse<Memo>);
 
 impl Memos {
     /// The notes of a route.
     pub(super) fn of(&mut self, name: &str) -> &mut Memo {
-        self.clock = self.clock.saturating_add(1);
-        if self.routes.len() >= ROUTES_HELD && !self.routes.contains_key(name) {
-            self.forget_half();
+        if self.0.len() >= ROUTES_HELD && self.0.peek(name).is_none() {
+            self.0.remove_oldest();
         }
-        let memo = self.routes.entry(name.to_owned()).or_default();
-        memo.used = self.clock;
-        memo
+        self.0.get_or_default(name)
     }
 
     /// The notes of a route, if there are any. They count as used.
     pub(super) fn known(&mut self, name: &str) -> Option<&Memo> {
-        self.clock = self.clock.saturating_add(1);
-        let memo = self.routes.get_mut(name)?;
-        memo.used = self.clock;
-        Some(memo)
-    }
-
-    fn forget_half(&mut self) {
-        let mut uses: Vec<_> = self.routes.values().map(|memo| memo.used).collect();
-        uses.sort_unstable();
-        let middle = uses.get(uses.len() / 2).copied().unwrap_or(0);
-        self.routes.retain(|_, memo| memo.used > middle);
+        self.0.get(name).map(|memo| &*memo)
     }
 }
 
@@ -106,7 +88,7 @@ mod tests {
         for n in 0..=ROUTES_HELD {
             memos.of(&n.to_string()).seen = 1;
         }
-        assert!(memos.routes.len() <= ROUTES_HELD);
+        assert!(memos.0.len() <= ROUTES_HELD);
         assert_eq!(memos.of("0").seen, 0);
         assert_eq!(memos.of(&ROUTES_HELD.to_string()).seen, 1);
     }

@@ -15,8 +15,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 pub use call::{
     Bytes, Call, Caller, Effect, MemoryOrder, Outcome, ReadCall, ReadEntry, ReadMiss, Reply, RequestContext, Source,
     Step, Stored,
@@ -59,7 +57,8 @@ pub struct Engine {
     memory: MemoryTier,
     ledger: LedgerCopy,
     memos: Memos,
-    machines: BTreeMap<u32, (Millis, Machine)>,
+    /// Those in progress, and until when somebody may go on with each: few, so that they are looked through.
+    machines: Vec<(u32, Millis, Machine)>,
     next_machine: u32,
     swept_at: Millis,
     corrupt: u64,
@@ -96,7 +95,7 @@ impl Engine {
             memory: MemoryTier::new(options.memory_bytes),
             ledger: LedgerCopy::default(),
             memos: Memos::default(),
-            machines: BTreeMap::new(),
+            machines: Vec::new(),
             next_machine: 0,
             swept_at: Millis(0),
             corrupt: 0,
@@ -124,7 +123,7 @@ impl Engine {
 
     /// How many calls are in progress.
     #[must_use]
-    pub fn machines(&self) -> usize {
+    pub const fn machines(&self) -> usize {
         self.machines.len()
     }
 
@@ -183,9 +182,10 @@ impl Engine {
 
     /// Goes on with a machine. One that is not known any more (it outlived its deadline, or the engine was made anew) ends.
     pub fn resume(&mut self, machine: u32, reply: Reply, now: Millis) -> Step {
-        let Some((_, machine)) = self.machines.remove(&machine) else {
+        let Some(at) = self.machines.iter().position(|(id, ..)| *id == machine) else {
             return Step::Done(self.miss("engine-restarted"));
         };
+        let (_, _, machine) = self.machines.swap_remove(at);
         let progress = match machine {
             Machine::Read(read) => self.resume_read(*read, reply, now),
             Machine::Store(store) => self.resume_store(*store, reply, now),
@@ -201,7 +201,7 @@ impl Engine {
     fn drop_forsaken(&mut self, now: Millis) {
         if now.since(self.swept_at) >= SWEEP_INTERVAL {
             self.swept_at = now;
-            self.machines.retain(|_, (until, _)| *until > now);
+            self.machines.retain(|(_, until, _)| *until > now);
         }
     }
 
@@ -211,7 +211,7 @@ impl Engine {
             Progress::Perform(machine, effect, deadline) => {
                 let id = self.next_machine;
                 self.next_machine = self.next_machine.wrapping_add(1);
-                self.machines.insert(id, (now.after(deadline).after(GRACE), machine));
+                self.machines.push((id, now.after(deadline).after(GRACE), machine));
                 Step::Perform { machine: id, effect, deadline_ms: deadline }
             }
         }

@@ -138,7 +138,7 @@ impl Engine {
     /// not made of what they read. Where it says nothing, the call has more to say.
     pub fn fresh_in_memory(&mut self, kind: Kind, key: &str, now: Millis) -> Option<Slot> {
         let records = |machine: &Machine| matches!(machine, Machine::Invalidate(_));
-        let is_recording = self.machines.values().any(|(_, machine)| records(machine));
+        let is_recording = self.machines.iter().any(|(_, _, machine)| records(machine));
         if is_recording || !self.ledger.exists() || self.ledger.is_due(self.options.window_ms, now) {
             return None;
         }

@@ -1,18 +1,18 @@
 //! The HTTPS API's decisions, for the Worker that serves it. A refusal is thrown as an `Error` with a `refusal`.
 
 use js_sys::{Error, Reflect};
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use super::to_js;
 use crate::api::{self, Operation, Problem, Refusal, Request};
 use crate::frame;
 
-#[derive(Serialize)]
 struct Refused {
     problem: Problem,
     headers: Vec<(&'static str, &'static str)>,
 }
+
+written!(Refused { problem, headers });
 
 /// As what JavaScript throws.
 fn refused(refusal: &Refusal) -> JsValue {
@@ -72,12 +72,12 @@ pub fn api_header_bytes(prefix: &[u8], code: &str) -> Result<f64, JsValue> {
     frame::header_bytes(prefix).map(|bytes| bytes as f64).map_err(|corrupt| api_refusal(code, corrupt.as_str()))
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct FrameHeader {
     generation: u64,
     body_bytes: u64,
 }
+
+written!(FrameHeader { generation, body_bytes as "bodyBytes" });
 
 /// The generation of a frame and the length of its body, told by its header.
 ///

@@ -9,14 +9,13 @@ mod ledger;
 mod route;
 
 use js_sys::{Error, Reflect};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 use worker::{SqlStorage, SqlStorageValue, State};
 
 use crate::crossing;
 use crate::frame;
+use crate::json::{FromJson, ToJson};
 use crate::time::Millis;
 
 pub use ledger::LedgerObject;
@@ -52,11 +51,11 @@ fn failed(message: &str) -> JsValue {
     error.into()
 }
 
-fn from_js<T: DeserializeOwned>(value: &JsValue) -> Result<T, JsValue> {
+fn from_js<T: FromJson>(value: &JsValue) -> Result<T, JsValue> {
     crossing::from_js(value).map_err(|e| failed(&format!("the message is malformed: {e}")))
 }
 
-fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+fn to_js<T: ToJson>(value: &T) -> Result<JsValue, JsValue> {
     crossing::to_js(value).map_err(|e| failed(&e))
 }
 

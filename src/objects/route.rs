@@ -1,7 +1,6 @@
 //! A route's coordinator: the lease machine over one row of SQLite.
 
 use js_sys::Uint8Array;
-use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 use worker::{SqlStorage, SqlStorageValue};
@@ -9,6 +8,7 @@ use worker::{SqlStorage, SqlStorageValue};
 use super::{failed, from_js, millis, rows, run, sql, to_js};
 use crate::entry::{Entry, KeyLife};
 use crate::frame;
+use crate::json::{self, Text, ToJson};
 use crate::lease::{Answer, Effect, Event, Route};
 use crate::policy::RoutePolicy;
 use crate::time::Millis;
@@ -23,25 +23,40 @@ pub struct RouteObject {
 }
 
 /// What the JavaScript class does with an outcome.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 struct Orders {
-    #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<AnyAnswer>,
     keep_bytes: bool,
     drop_bytes: bool,
     wake: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
     put: Option<u64>,
     delete_all: bool,
     alarm_at: Millis,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
+written!(Orders {
+    answer,
+    keep_bytes as "keepBytes",
+    drop_bytes as "dropBytes",
+    wake,
+    put,
+    delete_all as "deleteAll",
+    alarm_at as "alarmAt",
+});
+
+#[derive(Debug)]
 enum AnyAnswer {
     Acquired(Acquired),
     Published(Published),
+}
+
+impl ToJson for AnyAnswer {
+    fn to_json(&self, text: &mut Text) {
+        match self {
+            Self::Acquired(answer) => answer.to_json(text),
+            Self::Published(answer) => answer.to_json(text),
+        }
+    }
 }
 
 #[wasm_bindgen]
@@ -211,7 +226,7 @@ impl RouteObject {
     fn load(&self, now: Millis) -> Result<(Route, Option<Route>), JsValue> {
         let row = rows(&self.sql, "SELECT row FROM route WHERE id = 1", Vec::new())?;
         let stored = row.first().and_then(|row| row.first()).and_then(|value| match value {
-            SqlStorageValue::String(json) => match serde_json::from_slice::<Route>(json.as_bytes()) {
+            SqlStorageValue::String(text) => match json::read::<Route>(text.as_bytes()) {
                 Ok(route) => Some(route),
                 Err(error) => {
                     worker::console_error!("onegen: a route's stored state was unreadable and is begun anew: {error}");
@@ -224,8 +239,8 @@ impl RouteObject {
     }
 
     fn store(&self, route: &Route) -> Result<(), JsValue> {
-        let json = serde_json::to_string(route).map_err(|e| failed(&e.to_string()))?;
-        run(&self.sql, "INSERT OR REPLACE INTO route (id, row) VALUES (1, ?)", vec![json.into()])
+        let row = json::write(route);
+        run(&self.sql, "INSERT OR REPLACE INTO route (id, row) VALUES (1, ?)", vec![row.into()])
     }
 }
 

@@ -10,6 +10,7 @@ use onegen::engine::{Bytes, Call, Caller, Engine, ReadCall, Reply, RequestContex
 use onegen::entry::Entry;
 use onegen::frame;
 use onegen::freshness::{Verdict, judge};
+use onegen::json::{self, Fault, FromJson, Tree};
 use onegen::key::{EntryKey, Kind, Scope};
 use onegen::lease::{self, Route};
 use onegen::lease_token::CarriedLease;
@@ -20,7 +21,6 @@ use onegen::position::Position;
 use onegen::tags::{Invalidation, LedgerCopy};
 use onegen::time::{Millis, Span};
 use onegen::wire::{Acquired, Published};
-use serde::Deserialize;
 
 /// A name, as in `corpus/`, and what reads.
 pub type Decoder = (&'static str, fn(&[u8]) -> bool);
@@ -106,7 +106,7 @@ fn frame_of_kv(bytes: &[u8]) -> bool {
 fn row_of_a_coordinator(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.lines();
-    let Ok(mut route) = serde_json::from_str::<Route>(lines.next().unwrap_or_default()) else { return false };
+    let Ok(mut route) = json::read::<Route>(lines.next().unwrap_or_default().as_bytes()) else { return false };
     let policy = RoutePolicy::default();
     let mut all_read = true;
     for (now, operation, message) in lines.map(line) {
@@ -142,8 +142,8 @@ fn row_of_a_coordinator(bytes: &[u8]) -> bool {
         let is_forgotten = effects.contains(&lease::Effect::DeleteAll);
         assert!(is_forgotten || route.last_generation() >= before, "generations go on");
         black_box((route.alarm_at(&policy), Published::from_answer(&answer, &policy), Acquired::from_answer(answer)));
-        let row = serde_json::to_string(&route).unwrap();
-        assert_eq!(serde_json::from_str::<Route>(&row).unwrap(), route, "a row that was written is read back");
+        let row = json::write(&route);
+        assert_eq!(json::read::<Route>(row.as_bytes()).unwrap(), route, "a row that was written is read back");
     }
     all_read
 }
@@ -170,7 +170,7 @@ fn ledger_of(tags: &[&str]) -> Since {
 
 /// An answer of the ledger's: it becomes part of a copy, and entries are judged by that.
 fn answer_of_the_ledger(bytes: &[u8]) -> bool {
-    let Ok(since) = serde_json::from_slice::<Since>(bytes) else { return false };
+    let Ok(since) = json::read::<Since>(bytes) else { return false };
     let mut copy = LedgerCopy::default();
     copy.merge(ledger_of(&["a"]), NOW);
     let before = copy.position();
@@ -186,16 +186,26 @@ fn answer_of_the_ledger(bytes: &[u8]) -> bool {
 }
 
 /// What a host asks of the engine, when, and what it says became of it.
-#[derive(Deserialize)]
 struct Conversation {
     at: Vec<u64>,
     calls: Vec<Call>,
     replies: Vec<Reply>,
 }
 
+impl FromJson for Conversation {
+    fn from_json(tree: &Tree<'_>, fault: &mut Fault) -> Self {
+        let object = tree.object(fault);
+        Self {
+            at: object.field("at", fault),
+            calls: object.field("calls", fault),
+            replies: object.field("replies", fault),
+        }
+    }
+}
+
 /// The bindings read the same values from JavaScript.
 fn conversation_with_the_engine(bytes: &[u8]) -> bool {
-    let Ok(told) = serde_json::from_slice::<Conversation>(bytes) else { return false };
+    let Ok(told) = json::read::<Conversation>(bytes) else { return false };
     let mut engine = engine();
     let mut times = told.at.into_iter().map(|at| Millis(at.min(LATEST_TIME)));
     let mut replies = told.replies.into_iter();
@@ -235,8 +245,7 @@ fn messages_to_the_ledger(bytes: &[u8]) -> bool {
         let Ok(answer) = ledger.step(&LedgerPolicy::default(), &mut rows, now, event);
         assert!(ledger.head().covers(before), "positions go on");
         if let ledger::Answer::Since(since) = answer {
-            let sent = serde_json::to_vec(&since).unwrap();
-            copy.merge(serde_json::from_slice(&sent).unwrap(), now);
+            copy.merge(json::read(json::write(&since).as_bytes()).unwrap(), now);
         }
     }
     all_read
@@ -288,16 +297,26 @@ fn name_of_an_entry(bytes: &[u8]) -> bool {
 
 // --- what is configured -----------------------------------------------------------------------------------------------------------
 
-#[derive(Deserialize)]
 struct Options {
     engine: EngineOptions,
     route: RoutePolicy,
     ledger: LedgerPolicy,
 }
 
+impl FromJson for Options {
+    fn from_json(tree: &Tree<'_>, fault: &mut Fault) -> Self {
+        let object = tree.object(fault);
+        Self {
+            engine: object.field("engine", fault),
+            route: object.field("route", fault),
+            ledger: object.field("ledger", fault),
+        }
+    }
+}
+
 /// Options that are accepted run: a page is asked for, rendered in vain and published under them.
 fn options_of_a_config(bytes: &[u8]) -> bool {
-    let Ok(options) = serde_json::from_slice::<Options>(bytes) else { return false };
+    let Ok(options) = json::read::<Options>(bytes) else { return false };
     let (Ok(engine), Ok(policy), Ok(_)) =
         (options.engine.validated(), options.route.validated(), options.ledger.validated())
     else {

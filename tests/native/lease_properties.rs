@@ -1,5 +1,6 @@
 //! Random histories of one route, far longer than the exhaustive check's, against references that could not be simpler.
 
+use onegen::json;
 use onegen::lease::{AbandonReason, Answer, Effect, Event, HoldReason, Need, Route};
 use onegen::policy::RoutePolicy;
 use onegen::position::Position;
@@ -149,7 +150,7 @@ impl History {
             }
         }
         // What is stored is what goes on.
-        self.route = serde_json::from_str(&serde_json::to_string(&self.route).unwrap()).unwrap();
+        self.route = json::read(json::write(&self.route).as_bytes()).unwrap();
         outcome.answer
     }
 

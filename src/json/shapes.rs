@@ -1,0 +1,179 @@
+//! How types of ours look as JSON, each said once.
+
+/// A struct as an object: its fields, `as` what they are called where that is something else, `=` what they are where they are
+/// left out. An `Option` that is `None` is left out.
+macro_rules! record {
+    ($type:ident { $($field:ident $(as $name:literal)? $(= $default:expr)?),* $(,)? }) => {
+        impl $crate::json::FromJson for $type {
+            fn from_json(tree: &$crate::json::Tree<'_>, fault: &mut $crate::json::Fault) -> Self {
+                let object = tree.object(fault);
+                Self { $($field: field!(object, fault, called!($field $(as $name)?) $(, $default)?)),* }
+            }
+        }
+
+        written! { $type { $($field $(as $name)?),* } }
+    };
+}
+
+/// Likewise, of which every field may be left out, and then is what the default has; and which has no others.
+macro_rules! options {
+    ($type:ident { $($field:ident as $name:literal),* $(,)? }) => {
+        impl $crate::json::FromJson for $type {
+            fn from_json(tree: &$crate::json::Tree<'_>, fault: &mut $crate::json::Fault) -> Self {
+                let object = tree.object(fault);
+                object.only(&[$($name),*], fault);
+                let default = Self::default();
+                Self { $($field: object.field_or($name, default.$field, fault)),* }
+            }
+        }
+    };
+}
+
+/// A struct that is only written.
+macro_rules! written {
+    ($type:ident { $($field:ident $(as $name:literal)?),* $(,)? }) => {
+        impl $crate::json::ToJson for $type {
+            fn to_json(&self, text: &mut $crate::json::Text) {
+                text.open();
+                $(text.field(called!($field $(as $name)?), &self.$field);)*
+                text.close();
+            }
+        }
+    };
+}
+
+/// A struct whose fields stand in an object that somebody else begins.
+macro_rules! written_fields {
+    ($type:ident { $($field:ident),* $(,)? }) => {
+        impl $crate::json::ToFields for $type {
+            fn to_fields(&self, text: &mut $crate::json::Text) {
+                $(text.field(stringify!($field), &self.$field);)*
+            }
+        }
+    };
+}
+
+/// An enum that is only written: an object in which the field `by` says which variant it is, beside the variant's own fields, or
+/// those of what it holds. What is named after `without` does not cross.
+macro_rules! tagged {
+    ($type:ident by $tag:literal {
+        $($variant:ident as $name:literal $({ $($field:ident),* $(,)? $(; without $left:ident)? })? $(($content:ident))?),* $(,)?
+    }) => {
+        impl $crate::json::ToFields for $type {
+            fn to_fields(&self, text: &mut $crate::json::Text) {
+                match self {
+                    $(Self::$variant $({ $($field,)* $($left: _)? })? $(($content))? => {
+                        text.field($tag, &$name);
+                        $($(text.field(stringify!($field), $field);)*)?
+                        $($crate::json::ToFields::to_fields($content, text);)?
+                    })*
+                }
+            }
+        }
+
+        impl $crate::json::ToJson for $type {
+            fn to_json(&self, text: &mut $crate::json::Text) {
+                text.open();
+                $crate::json::ToFields::to_fields(self, text);
+                text.close();
+            }
+        }
+    };
+}
+
+/// An enum as words.
+macro_rules! words {
+    ($type:ident { $($variant:ident as $name:literal),* $(,)? }) => {
+        impl $crate::json::FromJson for $type {
+            fn from_json(tree: &$crate::json::Tree<'_>, fault: &mut $crate::json::Fault) -> Self {
+                match tree.variant(fault) {
+                    $(($name, $crate::json::Tree::Null) => Self::$variant,)*
+                    _ => $crate::json::any_of(&[$($name),*], fault),
+                }
+            }
+        }
+
+        impl $crate::json::ToJson for $type {
+            fn to_json(&self, text: &mut $crate::json::Text) {
+                text.string(match self {
+                    $(Self::$variant => $name,)*
+                });
+            }
+        }
+    };
+}
+
+/// An enum that is only read: a word for a variant without fields, else an object whose one field says which variant it is.
+macro_rules! read_variants {
+    ($type:ident {
+        $($variant:ident as $name:literal $({ $($field:ident $(= $default:expr)?),* $(,)? })? $(($content:ident))?),* $(,)?
+    }) => {
+        impl $crate::json::FromJson for $type {
+            fn from_json(tree: &$crate::json::Tree<'_>, fault: &mut $crate::json::Fault) -> Self {
+                let (name, content) = tree.variant(fault);
+                let was_known = fault.is_known();
+                let value = match name {
+                    $($name => variant!(content, fault, $variant $({ $($field $(= $default)?),* })? $(($content))?),)*
+                    _ => $crate::json::any_of(&[$($name),*], fault),
+                };
+                fault.is_within(name, was_known);
+                value
+            }
+        }
+    };
+}
+
+/// Likewise, one that is written too, and whose variants all have fields.
+macro_rules! variants {
+    ($type:ident { $($variant:ident as $name:literal { $($field:ident),* $(,)? }),* $(,)? }) => {
+        read_variants! { $type { $($variant as $name { $($field),* }),* } }
+
+        impl $crate::json::ToJson for $type {
+            fn to_json(&self, text: &mut $crate::json::Text) {
+                match self {
+                    $(Self::$variant { $($field),* } => {
+                        text.open_variant($name);
+                        text.open();
+                        $(text.field(stringify!($field), $field);)*
+                        text.close();
+                    })*
+                }
+                text.close();
+            }
+        }
+    };
+}
+
+macro_rules! called {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident as $name:literal) => {
+        $name
+    };
+}
+
+macro_rules! field {
+    ($object:ident, $fault:ident, $name:expr) => {
+        $object.field($name, $fault)
+    };
+    ($object:ident, $fault:ident, $name:expr, $default:expr) => {
+        $object.field_or($name, $default, $fault)
+    };
+}
+
+macro_rules! variant {
+    ($tree:ident, $fault:ident, $variant:ident) => {{
+        if !matches!($tree, $crate::json::Tree::Null) {
+            $tree.is_not("nothing beside the word", $fault);
+        }
+        Self::$variant
+    }};
+    ($tree:ident, $fault:ident, $variant:ident { $($field:ident $(= $default:expr)?),* }) => {{
+        let object = $tree.object($fault);
+        Self::$variant { $($field: field!(object, $fault, stringify!($field) $(, $default)?)),* }
+    }};
+    ($tree:ident, $fault:ident, $variant:ident ($content:ident)) => {
+        Self::$variant(<$content as $crate::json::FromJson>::from_json($tree, $fault))
+    };
+}

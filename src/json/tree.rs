@@ -1,0 +1,334 @@
+//! Reading any JSON (RFC 8259) into a tree.
+
+use std::borrow::Cow;
+
+use super::{Fault, FromJson, Malformed};
+
+/// Deeper than anything of ours; a reader that calls itself must end before its stack does.
+const DEPTH: usize = 64;
+
+/// Any JSON. Numbers of ours are whole and not negative; of others it is only known that they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tree<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A whole number below 2^64.
+    Number(u64),
+    /// Any other number.
+    OtherNumber,
+    /// A text. Halves of surrogate pairs that stand alone, which JavaScript can hold, have become U+FFFD.
+    Text(Cow<'a, str>),
+    /// A list.
+    List(Vec<Tree<'a>>),
+    /// An object.
+    Object(Object<'a>),
+}
+
+/// An object's fields, in the order of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object<'a>(Vec<(Cow<'a, str>, Tree<'a>)>);
+
+impl<'a> Tree<'a> {
+    /// Reads a whole text.
+    ///
+    /// # Errors
+    /// Where it is not JSON.
+    pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
+        let text = std::str::from_utf8(text).map_err(|_| Malformed::new("it is not UTF-8".to_owned()))?;
+        let mut parser = Parser { text, at: 0 };
+        let tree = parser.value(DEPTH)?;
+        parser.skip_blanks();
+        if parser.peek().is_some() { Err(parser.fault("the end")) } else { Ok(tree) }
+    }
+
+    /// Notes that something else was expected than this.
+    pub(crate) fn is_not(&self, expected: &str, fault: &mut Fault) {
+        let found = match self {
+            Self::Null => "null",
+            Self::Bool(_) => "true or false",
+            Self::Number(_) => "a whole number",
+            Self::OtherNumber => "another number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Object(_) => "an object",
+        };
+        fault.note(["expected ", expected, ", found ", found].concat());
+    }
+
+    /// Its fields.
+    pub fn object(&self, fault: &mut Fault) -> &Object<'a> {
+        match self {
+            Self::Object(object) => object,
+            _ => {
+                self.is_not("an object", fault);
+                &EMPTY
+            }
+        }
+    }
+
+    /// A variant's name and what comes with it: a word alone, or an object with one field.
+    pub(crate) fn variant(&self, fault: &mut Fault) -> (&str, &Self) {
+        match self {
+            Self::Text(name) => return (name, &Self::Null),
+            Self::Object(Object(fields)) => {
+                if let [(name, content)] = fields.as_slice() {
+                    return (name, content);
+                }
+            }
+            _ => {}
+        }
+        self.is_not("a word, or an object with one field", fault);
+        ("", &Self::Null)
+    }
+}
+
+static EMPTY: Object<'static> = Object(Vec::new());
+
+impl Object<'_> {
+    /// The value of a field.
+    pub fn field<T: FromJson>(&self, name: &str, fault: &mut Fault) -> T {
+        let was_known = fault.is_known();
+        let value = match self.get(name) {
+            Some(tree) => T::from_json(tree, fault),
+            None => T::absent(fault),
+        };
+        fault.is_within(name, was_known);
+        value
+    }
+
+    /// The value of a field that may be left out.
+    pub fn field_or<T: FromJson>(&self, name: &str, default: T, fault: &mut Fault) -> T {
+        if self.get(name).is_some() { self.field(name, fault) } else { default }
+    }
+
+    fn get(&self, name: &str) -> Option<&Tree<'_>> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, tree)| tree)
+    }
+
+    /// Notes a field of another name than these.
+    pub(crate) fn only(&self, names: &[&str], fault: &mut Fault) {
+        if let Some((name, _)) = self.0.iter().find(|(name, _)| !names.contains(&name.as_ref())) {
+            let was_known = fault.is_known();
+            unknown(names, fault);
+            fault.is_within(name, was_known);
+        }
+    }
+}
+
+/// Notes that a name is none of these.
+pub(crate) fn unknown(names: &[&str], fault: &mut Fault) {
+    fault.note(["unknown: expected one of ", &names.join(", ")].concat());
+}
+
+/// Some variant, in the place of one that is unknown.
+pub(crate) fn any_of<T: FromJson>(names: &[&str], fault: &mut Fault) -> T {
+    unknown(names, fault);
+    T::from_json(&Tree::Text(Cow::Borrowed(names.first().copied().unwrap_or_default())), fault)
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn value(&mut self, depth: usize) -> Result<Tree<'a>, Malformed> {
+        self.skip_blanks();
+        match self.peek() {
+            Some(b'{') => self.object(deeper(depth)?),
+            Some(b'[') => self.list(deeper(depth)?),
+            Some(b'"') => self.string().map(Tree::Text),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => {
+                let literals = [("null", Tree::Null), ("true", Tree::Bool(true)), ("false", Tree::Bool(false))];
+                for (literal, tree) in literals {
+                    if self.rest().starts_with(literal) {
+                        self.skip(literal.len());
+                        return Ok(tree);
+                    }
+                }
+                Err(self.fault("a value"))
+            }
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Tree<'a>, Malformed> {
+        let mut fields = Vec::new();
+        let mut is_first = true;
+        while self.has_next(is_first, b'}')? {
+            is_first = false;
+            self.skip_blanks();
+            let name = self.string()?;
+            self.skip_blanks();
+            self.take(b':')?;
+            fields.push((name, self.value(depth)?));
+        }
+        Ok(Tree::Object(Object(fields)))
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Tree<'a>, Malformed> {
+        let mut list = Vec::new();
+        while self.has_next(list.is_empty(), b']')? {
+            list.push(self.value(depth)?);
+        }
+        Ok(Tree::List(list))
+    }
+
+    /// Past the opening bracket, or the comma; false past the closing one.
+    fn has_next(&mut self, is_first: bool, close: u8) -> Result<bool, Malformed> {
+        if is_first {
+            self.skip(1);
+        }
+        self.skip_blanks();
+        match self.peek() {
+            Some(byte) if byte == close => {
+                self.skip(1);
+                Ok(false)
+            }
+            _ if is_first => Ok(true),
+            _ => self.take(b',').map(|()| true),
+        }
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
+        self.take(b'"')?;
+        let mut whole = Cow::Borrowed("");
+        loop {
+            let rest = self.rest();
+            let run = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len());
+            let clean = rest.get(..run).unwrap_or_default();
+            self.skip(run);
+            if whole.is_empty() {
+                whole = Cow::Borrowed(clean);
+            } else {
+                whole.to_mut().push_str(clean);
+            }
+            match self.peek() {
+                Some(b'"') => {
+                    self.skip(1);
+                    return Ok(whole);
+                }
+                Some(b'\\') => {
+                    self.skip(1);
+                    whole.to_mut().push(self.escaped()?);
+                }
+                _ => return Err(self.fault("the rest of a text")),
+            }
+        }
+    }
+
+    /// What follows a backslash.
+    fn escaped(&mut self) -> Result<char, Malformed> {
+        let escape = self.peek();
+        self.skip(1);
+        Ok(match escape {
+            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let unit = self.hex()?;
+                self.paired(unit)
+            }
+            _ => return Err(self.fault("an escape")),
+        })
+    }
+
+    /// The character of a UTF-16 unit, with the one after it if the two are a pair.
+    fn paired(&mut self, unit: u16) -> char {
+        let begun = self.at;
+        let next = if self.rest().starts_with("\\u") {
+            self.skip(2);
+            self.hex().ok()
+        } else {
+            None
+        };
+        if let Some(low @ 0xDC00..0xE000) = next
+            && let Some(Ok(pair)) = char::decode_utf16([unit, low]).next()
+        {
+            return pair;
+        }
+        self.at = begun;
+        char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER)
+    }
+
+    fn hex(&mut self) -> Result<u16, Malformed> {
+        let digits = self.rest().get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        let unit = unit.ok_or_else(|| self.fault("four hexadecimal digits"))?;
+        self.skip(4);
+        Ok(unit)
+    }
+
+    fn number(&mut self) -> Result<Tree<'a>, Malformed> {
+        let begun = self.at;
+        let is_negative = self.skip_any(b"-");
+        let first = self.peek();
+        let digits = self.digits()?;
+        if first == Some(b'0') && digits > 1 {
+            return Err(self.fault("a number without a zero before it"));
+        }
+        let mut is_whole = !is_negative;
+        if self.skip_any(b".") {
+            is_whole = false;
+            self.digits()?;
+        }
+        if self.skip_any(b"eE") {
+            is_whole = false;
+            self.skip_any(b"+-");
+            self.digits()?;
+        }
+        let number = self.text.get(begun..self.at).filter(|_| is_whole).and_then(|digits| digits.parse().ok());
+        Ok(number.map_or(Tree::OtherNumber, Tree::Number))
+    }
+
+    /// Past one digit at least; how many there were.
+    fn digits(&mut self) -> Result<usize, Malformed> {
+        let count = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        if count == 0 {
+            return Err(self.fault("a digit"));
+        }
+        self.skip(count);
+        Ok(count)
+    }
+
+    fn take(&mut self, byte: u8) -> Result<(), Malformed> {
+        if self.skip_any(&[byte]) { Ok(()) } else { Err(self.fault(&format!("`{}`", char::from(byte)))) }
+    }
+
+    fn skip_any(&mut self, bytes: &[u8]) -> bool {
+        let is_there = self.peek().is_some_and(|byte| bytes.contains(&byte));
+        if is_there {
+            self.skip(1);
+        }
+        is_there
+    }
+
+    fn skip_blanks(&mut self) {
+        while self.skip_any(b" \t\n\r") {}
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.at = self.at.saturating_add(bytes);
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn fault(&self, expected: &str) -> Malformed {
+        Malformed::new(format!("expected {expected} at byte {}", self.at))
+    }
+}
+
+fn deeper(depth: usize) -> Result<usize, Malformed> {
+    depth.checked_sub(1).ok_or_else(|| Malformed::new("it is nested too deeply".to_owned()))
+}
