@@ -91,11 +91,11 @@ demo-fleet: wasm
 
 # --- tests ------------------------------------------------------------------------------------------------------------------
 
-# Builds and checks of Rust beside builds of the apps; then what mostly waits, two at a time; then the evidence.
+# Builds and checks of Rust beside builds of the apps; then what mostly waits; then the evidence.
 .PHONY: test
 test:
 	$(MAKE) --jobs=3 --output-sync=target apps lint test-core test-surface
-	$(MAKE) --jobs=2 --output-sync=target test-app test-fleet test-workerd test-packaging test-demo
+	$(MAKE) --jobs=3 --output-sync=target test-app test-fleet test-workerd test-packaging test-demo
 	$(MAKE) evidence
 	@echo 'make test: everything passed'
 

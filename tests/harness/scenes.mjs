@@ -21,8 +21,8 @@
  */
 
 const CLEANUP_LIMIT_MS = 15_000;
-/** A scene mostly waits: five keep two cores half busy. */
-const LANES = 5;
+/** A scene mostly waits: four keep two cores half busy. */
+const LANES = 4;
 /** Scenes that take longer are named at the end. */
 const SLOW_SECONDS = 30;
 
