@@ -8,7 +8,7 @@ import { bytesOf, clock, fromStored, isKept, streamOf, toStored } from "./values
 const LONGER = 5;
 /** Values made outside of any request that are kept track of. */
 const ORPHANS_HELD = 1024;
-/** No lease lives longer: one that is older is nobody's. */
+/** A lease that is older is taken for nobody's: none lives longer, unless `maxLeaseMs` says so. */
 const LEASE_LIMIT_MS = 60_000;
 const NO_CTX = { waitUntil() {} };
 
