@@ -6,7 +6,7 @@
 use js_sys::JSON;
 use wasm_bindgen::JsValue;
 
-use crate::json::{self, FromJson, Text, ToJson};
+use crate::json::{self, FromJson, ToJson, Writer};
 
 /// A core value from a JavaScript one.
 ///
@@ -22,7 +22,7 @@ pub(crate) fn from_js<T: FromJson>(value: &JsValue) -> Result<T, String> {
 /// # Errors
 /// What JavaScript cannot hold.
 pub(crate) fn to_js<T: ToJson>(value: &T) -> Result<JsValue, String> {
-    let mut text = Text::default();
+    let mut text = Writer::default();
     value.to_json(&mut text);
     if text.is_unsafe() {
         return Err("it holds a number beyond 2^53".to_owned());

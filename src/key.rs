@@ -57,6 +57,7 @@ impl std::fmt::Display for InvalidAppId {
         write!(
             f,
             "option `app` is {}: expected 1 to 64 letters, digits, dots, dashes or underscores, and not `.` or `..`; choose such a name, the same for every deployment of this app",
+            // `{:?}` would bring all that Unicode knows of what can be printed.
             json::write(&self.0)
         )
     }

@@ -121,7 +121,7 @@ pub enum HoldReason {
     NotStored,
 }
 
-words!(HoldReason { Rendering as "rendering", BackingOff as "backing-off", NotStored as "not-stored" });
+words!(HoldReason by as_str { Rendering, BackingOff, NotStored });
 
 impl HoldReason {
     /// A stable word for logs, headers and tests.

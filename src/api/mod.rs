@@ -6,7 +6,7 @@
 mod refusal;
 mod tokens;
 
-use crate::json::{self, Text, ToJson};
+use crate::json::{self, ToJson, Writer};
 use crate::key::{EntryKey, Scope};
 use crate::policy::{KV_VALUE_LIMIT, WAIT_LIMIT};
 use crate::wire::{Abandon, Acquire, Append, Check, Publish, SinceQuestion};
@@ -44,17 +44,7 @@ pub enum Operation {
     Check,
 }
 
-words!(Operation {
-    Health as "health",
-    Entry as "entry",
-    Acquire as "acquire",
-    Publish as "publish",
-    Abandon as "abandon",
-    Touch as "touch",
-    Since as "since",
-    Append as "append",
-    Check as "check",
-});
+words!(Operation by as_str { Health, Entry, Acquire, Publish, Abandon, Touch, Since, Append, Check });
 
 impl Operation {
     /// All of them.
@@ -207,7 +197,7 @@ pub enum Message {
 }
 
 impl ToJson for Message {
-    fn to_json(&self, text: &mut Text) {
+    fn to_json(&self, text: &mut Writer) {
         match self {
             Self::Acquire(message) => message.to_json(text),
             Self::Publish(message) => message.to_json(text),

@@ -1,7 +1,7 @@
 //! The language between the engine and its host: calls, effects, replies and results.
 
 use crate::entry::Part;
-use crate::json::{Fault, FromJson, Tree};
+use crate::json::{Complaint, FromJson, Tree};
 use crate::key::Kind;
 use crate::lease::{AbandonReason, Lease};
 use crate::lease_token::CarriedLease;
@@ -366,8 +366,8 @@ pub struct Bytes {
 }
 
 impl FromJson for Bytes {
-    fn from_json(tree: &Tree<'_>, fault: &mut Fault) -> Self {
-        Self { header: Vec::new(), total: tree.object(fault).field("total", fault) }
+    fn from_json(tree: &Tree<'_>, complaint: &mut Complaint) -> Self {
+        Self { header: Vec::new(), total: tree.object(complaint).field("total", complaint) }
     }
 }
 
@@ -430,7 +430,7 @@ pub enum Source {
     Seed,
 }
 
-words!(Source { Memory as "memory", Kv as "kv", Coordinator as "coordinator", Seed as "seed" });
+words!(Source by as_str { Memory, Kv, Coordinator, Seed });
 
 impl Source {
     /// A stable word for logs, headers and tests.

@@ -3,36 +3,37 @@
 //! A text is read into a [`Tree`], from which types read themselves; they write themselves as text. How a type looks is said once,
 //! with one of the macros of `shapes`. That is what `serde` and `serde_json` would do in three times as much wasm, most of it a
 //! copy of the reader for each type, and of what is left to drop wherever one of its fields turns out to be wrong. So readers here
-//! never end early: they note the first [`Fault`] and go on with anything, and [`read`] gives nothing to whoever has one.
+//! do not end early: they note the first [`Complaint`] and go on with anything, and [`read`] gives nothing to whoever has one.
 
 #[macro_use]
 mod shapes;
-mod text;
+
 mod tree;
 mod values;
+mod writer;
 
 use std::fmt;
 
-pub use text::Text;
-pub(crate) use tree::any_of;
 pub use tree::{Object, Tree};
+pub(crate) use tree::{any_of, unknown};
+pub use writer::Writer;
 
 /// What can be read from JSON.
 pub trait FromJson: Sized {
-    /// Reads it; anything where there is a fault.
-    fn from_json(tree: &Tree<'_>, fault: &mut Fault) -> Self;
+    /// Reads it; anything where there is a complaint.
+    fn from_json(tree: &Tree<'_>, complaint: &mut Complaint) -> Self;
 
-    /// What it is where it is left out; by default that is a fault.
-    fn absent(fault: &mut Fault) -> Self {
-        fault.note("expected, and missing".to_owned());
-        Self::from_json(&Tree::Null, fault)
+    /// What it is where it is left out; by default that is one to complain of.
+    fn absent(complaint: &mut Complaint) -> Self {
+        complaint.note(&["expected, and missing"]);
+        Self::from_json(&Tree::Null, complaint)
     }
 }
 
 /// What can be written as JSON.
 pub trait ToJson {
     /// Writes it.
-    fn to_json(&self, text: &mut Text);
+    fn to_json(&self, text: &mut Writer);
 
     /// Whether the field that it stands in is left out.
     fn is_absent(&self) -> bool {
@@ -42,11 +43,11 @@ pub trait ToJson {
 
 /// What can be written into an object that somebody else begins.
 pub(crate) trait ToFields {
-    fn to_fields(&self, text: &mut Text);
+    fn to_fields(&self, text: &mut Writer);
 }
 
 impl<T: ToFields> ToFields for Box<T> {
-    fn to_fields(&self, text: &mut Text) {
+    fn to_fields(&self, text: &mut Writer) {
         self.as_ref().to_fields(text);
     }
 }
@@ -78,12 +79,13 @@ impl std::error::Error for Malformed {}
 
 /// The first thing that was found to be wrong, if anything was.
 #[derive(Debug, Default)]
-pub struct Fault(Option<Malformed>);
+pub struct Complaint(Option<Malformed>);
 
-impl Fault {
-    pub(crate) fn note(&mut self, reason: String) {
+impl Complaint {
+    /// Only the first is told.
+    pub(crate) fn note(&mut self, reason: &[&str]) {
         if self.0.is_none() {
-            self.0 = Some(Malformed::new(reason));
+            self.0 = Some(Malformed::new(reason.concat()));
         }
     }
 
@@ -105,15 +107,15 @@ impl Fault {
 /// # Errors
 /// What is wrong with it, and where.
 pub fn read<T: FromJson>(text: &[u8]) -> Result<T, Malformed> {
-    let mut fault = Fault::default();
-    let value = T::from_json(&Tree::parse(text)?, &mut fault);
-    fault.0.map_or(Ok(value), Err)
+    let mut complaint = Complaint::default();
+    let value = T::from_json(&Tree::parse(text)?, &mut complaint);
+    complaint.0.map_or(Ok(value), Err)
 }
 
 /// A value as JSON.
 #[must_use]
 pub fn write<T: ToJson + ?Sized>(value: &T) -> String {
-    let mut text = Text::default();
+    let mut text = Writer::default();
     value.to_json(&mut text);
     text.into_string()
 }

@@ -5,9 +5,9 @@
 macro_rules! record {
     ($type:ident { $($field:ident $(as $name:literal)? $(= $default:expr)?),* $(,)? }) => {
         impl $crate::json::FromJson for $type {
-            fn from_json(tree: &$crate::json::Tree<'_>, fault: &mut $crate::json::Fault) -> Self {
-                let object = tree.object(fault);
-                Self { $($field: field!(object, fault, called!($field $(as $name)?) $(, $default)?)),* }
+            fn from_json(tree: &$crate::json::Tree<'_>, complaint: &mut $crate::json::Complaint) -> Self {
+                let object = tree.object(complaint);
+                Self { $($field: field!(object, complaint, called!($field $(as $name)?) $(, $default)?)),* }
             }
         }
 
@@ -19,11 +19,11 @@ macro_rules! record {
 macro_rules! options {
     ($type:ident { $($field:ident as $name:literal),* $(,)? }) => {
         impl $crate::json::FromJson for $type {
-            fn from_json(tree: &$crate::json::Tree<'_>, fault: &mut $crate::json::Fault) -> Self {
-                let object = tree.object(fault);
-                object.only(&[$($name),*], fault);
+            fn from_json(tree: &$crate::json::Tree<'_>, complaint: &mut $crate::json::Complaint) -> Self {
+                let object = tree.object(complaint);
+                object.only(&[$($name),*], complaint);
                 let default = Self::default();
-                Self { $($field: object.field_or($name, default.$field, fault)),* }
+                Self { $($field: object.field_or($name, default.$field, complaint)),* }
             }
         }
     };
@@ -33,7 +33,7 @@ macro_rules! options {
 macro_rules! written {
     ($type:ident { $($field:ident $(as $name:literal)?),* $(,)? }) => {
         impl $crate::json::ToJson for $type {
-            fn to_json(&self, text: &mut $crate::json::Text) {
+            fn to_json(&self, text: &mut $crate::json::Writer) {
                 text.open();
                 $(text.field(called!($field $(as $name)?), &self.$field);)*
                 text.close();
@@ -46,7 +46,7 @@ macro_rules! written {
 macro_rules! written_fields {
     ($type:ident { $($field:ident),* $(,)? }) => {
         impl $crate::json::ToFields for $type {
-            fn to_fields(&self, text: &mut $crate::json::Text) {
+            fn to_fields(&self, text: &mut $crate::json::Writer) {
                 $(text.field(stringify!($field), &self.$field);)*
             }
         }
@@ -60,7 +60,7 @@ macro_rules! tagged {
         $($variant:ident as $name:literal $({ $($field:ident),* $(,)? $(; without $left:ident)? })? $(($content:ident))?),* $(,)?
     }) => {
         impl $crate::json::ToFields for $type {
-            fn to_fields(&self, text: &mut $crate::json::Text) {
+            fn to_fields(&self, text: &mut $crate::json::Writer) {
                 match self {
                     $(Self::$variant $({ $($field,)* $($left: _)? })? $(($content))? => {
                         text.field($tag, &$name);
@@ -72,7 +72,7 @@ macro_rules! tagged {
         }
 
         impl $crate::json::ToJson for $type {
-            fn to_json(&self, text: &mut $crate::json::Text) {
+            fn to_json(&self, text: &mut $crate::json::Writer) {
                 text.open();
                 $crate::json::ToFields::to_fields(self, text);
                 text.close();
@@ -81,20 +81,39 @@ macro_rules! tagged {
     };
 }
 
-/// An enum as words.
+/// An enum as words: those named here, or those of its `as_str`.
 macro_rules! words {
+    ($type:ident by as_str { $($variant:ident),* $(,)? }) => {
+        impl $crate::json::FromJson for $type {
+            fn from_json(tree: &$crate::json::Tree<'_>, complaint: &mut $crate::json::Complaint) -> Self {
+                let word = tree.word(complaint);
+                let all = [$(Self::$variant),*];
+                all.into_iter().find(|variant| variant.as_str() == word).unwrap_or_else(|| {
+                    $crate::json::unknown(word, &all.map(Self::as_str), complaint);
+                    let [any, ..] = all;
+                    any
+                })
+            }
+        }
+
+        impl $crate::json::ToJson for $type {
+            fn to_json(&self, text: &mut $crate::json::Writer) {
+                text.string(self.as_str());
+            }
+        }
+    };
     ($type:ident { $($variant:ident as $name:literal),* $(,)? }) => {
         impl $crate::json::FromJson for $type {
-            fn from_json(tree: &$crate::json::Tree<'_>, fault: &mut $crate::json::Fault) -> Self {
-                match tree.variant(fault) {
-                    $(($name, $crate::json::Tree::Null) => Self::$variant,)*
-                    _ => $crate::json::any_of(&[$($name),*], fault),
+            fn from_json(tree: &$crate::json::Tree<'_>, complaint: &mut $crate::json::Complaint) -> Self {
+                match tree.word(complaint) {
+                    $($name => Self::$variant,)*
+                    other => $crate::json::any_of(other, &[$($name),*], complaint),
                 }
             }
         }
 
         impl $crate::json::ToJson for $type {
-            fn to_json(&self, text: &mut $crate::json::Text) {
+            fn to_json(&self, text: &mut $crate::json::Writer) {
                 text.string(match self {
                     $(Self::$variant => $name,)*
                 });
@@ -109,14 +128,14 @@ macro_rules! read_variants {
         $($variant:ident as $name:literal $({ $($field:ident $(= $default:expr)?),* $(,)? })? $(($content:ident))?),* $(,)?
     }) => {
         impl $crate::json::FromJson for $type {
-            fn from_json(tree: &$crate::json::Tree<'_>, fault: &mut $crate::json::Fault) -> Self {
-                let (name, content) = tree.variant(fault);
-                let was_known = fault.is_known();
+            fn from_json(tree: &$crate::json::Tree<'_>, complaint: &mut $crate::json::Complaint) -> Self {
+                let (name, content) = tree.variant(complaint);
+                let was_known = complaint.is_known();
                 let value = match name {
-                    $($name => variant!(content, fault, $variant $({ $($field $(= $default)?),* })? $(($content))?),)*
-                    _ => $crate::json::any_of(&[$($name),*], fault),
+                    $($name => variant!(content, complaint, $variant $({ $($field $(= $default)?),* })? $(($content))?),)*
+                    _ => $crate::json::any_of(name, &[$($name),*], complaint),
                 };
-                fault.is_within(name, was_known);
+                complaint.is_within(name, was_known);
                 value
             }
         }
@@ -129,7 +148,7 @@ macro_rules! variants {
         read_variants! { $type { $($variant as $name { $($field),* }),* } }
 
         impl $crate::json::ToJson for $type {
-            fn to_json(&self, text: &mut $crate::json::Text) {
+            fn to_json(&self, text: &mut $crate::json::Writer) {
                 match self {
                     $(Self::$variant { $($field),* } => {
                         text.open_variant($name);
@@ -154,26 +173,26 @@ macro_rules! called {
 }
 
 macro_rules! field {
-    ($object:ident, $fault:ident, $name:expr) => {
-        $object.field($name, $fault)
+    ($object:ident, $complaint:ident, $name:expr) => {
+        $object.field($name, $complaint)
     };
-    ($object:ident, $fault:ident, $name:expr, $default:expr) => {
-        $object.field_or($name, $default, $fault)
+    ($object:ident, $complaint:ident, $name:expr, $default:expr) => {
+        $object.field_or($name, $default, $complaint)
     };
 }
 
 macro_rules! variant {
-    ($tree:ident, $fault:ident, $variant:ident) => {{
+    ($tree:ident, $complaint:ident, $variant:ident) => {{
         if !matches!($tree, $crate::json::Tree::Null) {
-            $tree.is_not("nothing beside the word", $fault);
+            $tree.is_not("nothing beside the word", $complaint);
         }
         Self::$variant
     }};
-    ($tree:ident, $fault:ident, $variant:ident { $($field:ident $(= $default:expr)?),* }) => {{
-        let object = $tree.object($fault);
-        Self::$variant { $($field: field!(object, $fault, stringify!($field) $(, $default)?)),* }
+    ($tree:ident, $complaint:ident, $variant:ident { $($field:ident $(= $default:expr)?),* }) => {{
+        let object = $tree.object($complaint);
+        Self::$variant { $($field: field!(object, $complaint, stringify!($field) $(, $default)?)),* }
     }};
-    ($tree:ident, $fault:ident, $variant:ident ($content:ident)) => {
-        Self::$variant(<$content as $crate::json::FromJson>::from_json($tree, $fault))
+    ($tree:ident, $complaint:ident, $variant:ident ($content:ident)) => {
+        Self::$variant(<$content as $crate::json::FromJson>::from_json($tree, $complaint))
     };
 }

@@ -3,21 +3,32 @@ use serde_json::Value;
 
 use super::*;
 use crate::entry::example;
-use crate::lease::{HoldReason, Need};
+use crate::lease::{AbandonReason, HoldReason, Lease, Need};
+use crate::ledger::{Profile, Row, Since};
 use crate::policy::EngineOptions;
 use crate::position::Position;
 use crate::time::Span;
-use crate::wire::{Acquire, Acquired};
+use crate::wire::{Abandon, Acquire, Acquired, Append, Check, LeaseName, Publish, Published};
 
-/// The tree of a value, made from what `serde_json` makes of its text.
-fn tree_of(value: &Value) -> Tree<'_> {
+/// A value as `serde_json` has it, as far as a tree tells of it: other numbers than ours are one.
+fn value_of(tree: &Tree<'_>) -> Value {
+    match tree {
+        Tree::Null => Value::Null,
+        Tree::Bool(value) => (*value).into(),
+        Tree::Number(number) => (*number).into(),
+        Tree::OtherNumber => f64::MAX.into(),
+        Tree::Text(text) => text.as_ref().into(),
+        Tree::List(list) => list.iter().map(value_of).collect(),
+        Tree::Object(object) => object.0.iter().map(|(name, tree)| (name.to_string(), value_of(tree))).collect(),
+    }
+}
+
+fn without_other_numbers(value: Value) -> Value {
     match value {
-        Value::Null => Tree::Null,
-        Value::Bool(value) => Tree::Bool(*value),
-        Value::Number(number) => number.as_u64().map_or(Tree::OtherNumber, Tree::Number),
-        Value::String(text) => Tree::Text(text.into()),
-        Value::Array(list) => Tree::List(list.iter().map(tree_of).collect()),
-        Value::Object(_) => panic!("the order of fields is not the text's"),
+        Value::Number(number) => number.as_u64().map_or(f64::MAX.into(), Value::from),
+        Value::Array(list) => list.into_iter().map(without_other_numbers).collect(),
+        Value::Object(object) => object.into_iter().map(|(name, value)| (name, without_other_numbers(value))).collect(),
+        _ => value,
     }
 }
 
@@ -31,7 +42,12 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<String>().prop_map(Value::from),
         "[\u{0}-\u{7f}]{0,6}".prop_map(Value::from),
     ];
-    leaf.prop_recursive(4, 32, 6, |inner| prop::collection::vec(inner, 0..6).prop_map(Value::Array))
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+            prop::collection::btree_map(any::<String>(), inner, 0..6).prop_map(|fields| fields.into_iter().collect()),
+        ]
+    })
 }
 
 /// Texts that are nearly JSON.
@@ -40,6 +56,7 @@ fn scraps() -> impl Strategy<Value = String> {
         4 => prop::sample::select(vec!["{", "}", "[", "]", ",", ":", "\"", "\"a\":", "null", "true", "false", " "]),
         2 => prop::sample::select(vec!["0", "1", "27", "-", ".", "e", "E", "+"]),
         1 => prop::sample::select(vec!["\\", "\\n", "\\u0041", "\\u00", "\\x", "ü", "\u{1}", "tru", "\n", "\t", "\\u20ac"]),
+        1 => prop::sample::select(vec!["\"\\ud83d\\ude00\"", "\"\\u0041\\u0042\""]),
     ];
     prop::collection::vec(scrap, 0..12).prop_map(|scraps| scraps.concat())
 }
@@ -49,7 +66,7 @@ proptest! {
     fn what_serde_json_writes_is_read_as_serde_json_reads_it(value in any_value(), is_pretty in any::<bool>()) {
         let text = if is_pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
         let again: Value = serde_json::from_str(&text).unwrap();
-        prop_assert_eq!(Tree::parse(text.as_bytes()), Ok(tree_of(&again)));
+        prop_assert_eq!(value_of(&Tree::parse(text.as_bytes()).unwrap()), without_other_numbers(again));
     }
 
     #[test]
@@ -73,12 +90,12 @@ proptest! {
 #[test]
 fn an_object_has_its_fields_and_nothing_else() {
     let tree = Tree::parse(br#" { "a" : 1 , "b\n" : { } } "#).unwrap();
-    let mut fault = Fault::default();
-    let object = tree.object(&mut fault);
-    assert_eq!(object.field::<u64>("a", &mut fault), 1);
-    assert_eq!(object.field::<Option<u64>>("c", &mut fault), None);
-    assert!(object.field::<Option<Position>>("b\n", &mut fault).is_some());
-    assert_eq!(fault.0.unwrap().to_string(), "`b\n.epoch`: expected, and missing");
+    let mut complaint = Complaint::default();
+    let object = tree.object(&mut complaint);
+    assert_eq!(object.field::<u64>("a", &mut complaint), 1);
+    assert_eq!(object.field::<Option<u64>>("c", &mut complaint), None);
+    assert!(object.field::<Option<Position>>("b\n", &mut complaint).is_some());
+    assert_eq!(complaint.0.unwrap().to_string(), "`b\n.epoch`: expected, and missing");
 }
 
 #[test]
@@ -88,12 +105,23 @@ fn halves_of_pairs_that_stand_alone_become_replacement_characters() {
     assert_eq!(read(r#""x\ud800y\udfffz""#), "x\u{fffd}y\u{fffd}z");
     assert_eq!(read(r#""\ud800\ud83d\ude00""#), "\u{fffd}\u{1f600}");
     assert_eq!(read(r#""\ud800\n\ud800""#), "\u{fffd}\n\u{fffd}");
+    assert_eq!(read(r#""\u0041\udc00""#), "A\u{fffd}");
+    assert_eq!(read(r#""\udc00\udc00""#), "\u{fffd}\u{fffd}");
+    assert_eq!(read(r#""\ud83d\u0041""#), "\u{fffd}A");
 }
 
 #[test]
 fn what_is_nested_without_end_is_refused_before_the_stack_is_used_up() {
-    let fault = Tree::parse("[".repeat(100_000).as_bytes()).unwrap_err();
-    assert_eq!(fault.to_string(), "it is nested too deeply");
+    let complaint = Tree::parse("[".repeat(100_000).as_bytes()).unwrap_err();
+    assert_eq!(complaint.to_string(), "it is nested too deeply");
+}
+
+#[test]
+fn more_values_than_anything_of_ours_has_are_refused_before_they_take_memory() {
+    let text = format!("[{}1]", "1,".repeat(1 << 16));
+    assert_eq!(Tree::parse(text.as_bytes()).unwrap_err().to_string(), "it holds too many values");
+    let tags = format!(r#"{{"position":{{"epoch":1,"number":1}},"tags":[{}"a"]}}"#, "\"a\",".repeat(60_000));
+    assert_eq!(read::<Check>(tags.as_bytes()).unwrap().tags.len(), 60_001);
 }
 
 #[test]
@@ -105,38 +133,79 @@ fn the_first_fault_is_told_with_where_it_is_and_what_was_expected() {
         told(r#"{"holder":"h","position":{"epoch":1,"number":-1},"need":"much"}"#),
         "`position.number`: expected a whole number, found another number"
     );
-    assert_eq!(told(r#"{"holder":"h","need":"much"}"#), "`need`: unknown: expected one of refresh, fill");
+    assert_eq!(told(r#"{"holder":"h","need":"much"}"#), "`need`: `much` is unknown: expected one of refresh, fill");
+    assert_eq!(told(r#"{"holder":"h","need":{"fill":1}}"#), "`need`: expected a word, found an object");
+    assert_eq!(told(r#"{"holder":"h","need":"fill","holder":"i"}"#), "`holder`: given twice");
     assert_eq!(told(r#"[1"#), "expected `,` at byte 2");
     assert_eq!(
         read::<Acquired>(br#"{"hold":{"ms":1,"recheck_ms":1,"reason":"why"}}"#).unwrap_err().to_string(),
-        "`hold.reason`: unknown: expected one of rendering, backing-off, not-stored"
+        "`hold.reason`: `why` is unknown: expected one of rendering, backing-off, not-stored"
     );
     assert_eq!(
         read::<EngineOptions>(br#"{"windowMS":5}"#).unwrap_err().to_string(),
-        "`windowMS`: unknown: expected one of app, memoryBytes, windowMs, waitMs"
+        "`windowMS` is unknown: expected one of app, memoryBytes, windowMs, waitMs"
     );
     assert_eq!(read::<u32>(b"4294967296").unwrap_err().to_string(), "expected at most 4294967295, found 4294967296");
 }
 
+/// Whoever was built before reads and writes them so.
 #[test]
 fn messages_look_as_they_always_did() {
+    fn same<T: FromJson + ToJson + PartialEq + fmt::Debug>(value: &T, text: &str) {
+        assert_eq!(write(value), text);
+        assert_eq!(&read::<T>(text.as_bytes()).unwrap(), value);
+    }
     let position = Position { epoch: 1, number: 2 };
-    let acquire =
-        Acquire { have: None, holder: "h\"".to_owned(), position, need: Need::Fill, wait_ms: Span::seconds(1) };
-    let text = r#"{"holder":"h\"","position":{"epoch":1,"number":2},"need":"fill","wait_ms":1000}"#;
-    assert_eq!(write(&acquire), text);
-    let hold = Acquired::Hold { ms: Span(1), recheck_ms: Span(2), reason: HoldReason::BackingOff };
-    assert_eq!(write(&hold), r#"{"hold":{"ms":1,"recheck_ms":2,"reason":"backing-off"}}"#);
-    assert_eq!(
-        write(&example()),
-        r#"{"g":1795000000000,"p":{"epoch":9,"number":4},"c":1795000000000,"r":60,"e":3600,"t":["_N_T_/blog/hello","products"],"s":"app","b":[{"name":"html","bytes":20},{"name":"rsc","bytes":10}],"k":{"a":1795000000500,"s":2592000}}"#
+    let lease = LeaseName { generation: 7, holder: "h".to_owned() };
+    let tags = || vec!["a".to_owned()];
+    same(
+        &Acquire { have: None, holder: "h\"".to_owned(), position, need: Need::Fill, wait_ms: Span::seconds(1) },
+        r#"{"holder":"h\"","position":{"epoch":1,"number":2},"need":"fill","wait_ms":1000}"#,
+    );
+    same(&Acquired::Newer { generation: 7 }, r#"{"newer":{"generation":7}}"#);
+    same(
+        &Acquired::Granted { lease: Lease { generation: 7, holder: "h".to_owned(), position }, remaining_ms: Span(1) },
+        r#"{"granted":{"lease":{"generation":7,"holder":"h","position":{"epoch":1,"number":2}},"remaining_ms":1}}"#,
+    );
+    same(
+        &Acquired::Hold { ms: Span(1), recheck_ms: Span(2), reason: HoldReason::BackingOff },
+        r#"{"hold":{"ms":1,"recheck_ms":2,"reason":"backing-off"}}"#,
+    );
+    same(
+        &Publish { lease: Some(lease.clone()), seed: false, render_ms: Span(5) },
+        r#"{"lease":{"generation":7,"holder":"h"},"seed":false,"render_ms":5}"#,
+    );
+    same(&Publish { lease: None, seed: true, render_ms: Span(0) }, r#"{"seed":true,"render_ms":0}"#);
+    same(
+        &Published::Accepted { generation: 7, key_life_seconds: Some(60) },
+        r#"{"accepted":{"generation":7,"key_life_seconds":60}}"#,
+    );
+    same(&Published::Fenced { latest: None }, r#"{"fenced":{}}"#);
+    same(
+        &Abandon { lease, reason: AbandonReason::NotStored },
+        r#"{"lease":{"generation":7,"holder":"h"},"reason":"not_stored"}"#,
+    );
+    same(
+        &Append { position, tags: tags(), profile: Some(Profile { expire_ms: None }) },
+        r#"{"position":{"epoch":1,"number":2},"tags":["a"],"profile":{}}"#,
+    );
+    same(&Append { position, tags: tags(), profile: None }, r#"{"position":{"epoch":1,"number":2},"tags":["a"]}"#);
+    same(&Check { position, tags: tags() }, r#"{"position":{"epoch":1,"number":2},"tags":["a"]}"#);
+    let row = Row { tag: "a".to_owned(), hard: 0, soft: 2, soft_ends_in_ms: None };
+    same(
+        &Since { from: 0, head: position, floor: 0, rows: vec![row], window_ms: Span::ZERO },
+        r#"{"from":0,"head":{"epoch":1,"number":2},"floor":0,"rows":[{"tag":"a","hard":0,"soft":2}],"window_ms":0}"#,
+    );
+    same(
+        &example(),
+        r#"{"g":1795000000000,"p":{"epoch":9,"number":4},"c":1795000000000,"r":60,"e":3600,"t":["_N_T_/blog/hello","products"],"s":"app","b":[{"name":"html","bytes":20},{"name":"rsc","bytes":10}],"k":{"a":1795000000500,"s":2592000}}"#,
     );
 }
 
 #[test]
 fn a_number_that_javascript_would_change_is_noticed() {
     let is_unsafe = |number: u64| {
-        let mut text = Text::default();
+        let mut text = Writer::default();
         number.to_json(&mut text);
         text.is_unsafe()
     };

@@ -2,10 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, FromJson, Malformed};
+use super::{Complaint, FromJson, Malformed};
 
 /// Deeper than anything of ours; a reader that calls itself must end before its stack does.
 const DEPTH: usize = 64;
+/// More values than in anything of ours. A tree takes many times the bytes of its text, and wasm memory never shrinks.
+const VALUES: usize = 1 << 16;
+/// So many bytes of an unknown name are told back.
+const NAME_SHOWN: usize = 40;
 
 /// Any JSON. Numbers of ours are whole and not negative; of others it is only known that they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +32,7 @@ pub enum Tree<'a> {
 
 /// An object's fields, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object<'a>(Vec<(Cow<'a, str>, Tree<'a>)>);
+pub struct Object<'a>(pub(super) Vec<(Cow<'a, str>, Tree<'a>)>);
 
 impl<'a> Tree<'a> {
     /// Reads a whole text.
@@ -37,14 +41,14 @@ impl<'a> Tree<'a> {
     /// Where it is not JSON.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
         let text = std::str::from_utf8(text).map_err(|_| Malformed::new("it is not UTF-8".to_owned()))?;
-        let mut parser = Parser { text, at: 0 };
+        let mut parser = Parser { text, at: 0, values_left: VALUES };
         let tree = parser.value(DEPTH)?;
         parser.skip_blanks();
         if parser.peek().is_some() { Err(parser.fault("the end")) } else { Ok(tree) }
     }
 
     /// Notes that something else was expected than this.
-    pub(crate) fn is_not(&self, expected: &str, fault: &mut Fault) {
+    pub(crate) fn is_not(&self, expected: &str, complaint: &mut Complaint) {
         let found = match self {
             Self::Null => "null",
             Self::Bool(_) => "true or false",
@@ -54,22 +58,31 @@ impl<'a> Tree<'a> {
             Self::List(_) => "a list",
             Self::Object(_) => "an object",
         };
-        fault.note(["expected ", expected, ", found ", found].concat());
+        complaint.note(&["expected ", expected, ", found ", found]);
     }
 
     /// Its fields.
-    pub fn object(&self, fault: &mut Fault) -> &Object<'a> {
+    pub fn object(&self, complaint: &mut Complaint) -> &Object<'a> {
         match self {
             Self::Object(object) => object,
             _ => {
-                self.is_not("an object", fault);
+                self.is_not("an object", complaint);
                 &EMPTY
             }
         }
     }
 
+    /// A word.
+    pub(crate) fn word(&self, complaint: &mut Complaint) -> &str {
+        if let Self::Text(word) = self {
+            return word;
+        }
+        self.is_not("a word", complaint);
+        ""
+    }
+
     /// A variant's name and what comes with it: a word alone, or an object with one field.
-    pub(crate) fn variant(&self, fault: &mut Fault) -> (&str, &Self) {
+    pub(crate) fn variant(&self, complaint: &mut Complaint) -> (&str, &Self) {
         match self {
             Self::Text(name) => return (name, &Self::Null),
             Self::Object(Object(fields)) => {
@@ -79,7 +92,7 @@ impl<'a> Tree<'a> {
             }
             _ => {}
         }
-        self.is_not("a word, or an object with one field", fault);
+        self.is_not("a word, or an object with one field", complaint);
         ("", &Self::Null)
     }
 }
@@ -87,58 +100,67 @@ impl<'a> Tree<'a> {
 static EMPTY: Object<'static> = Object(Vec::new());
 
 impl Object<'_> {
-    /// The value of a field.
-    pub fn field<T: FromJson>(&self, name: &str, fault: &mut Fault) -> T {
-        let was_known = fault.is_known();
+    /// The value of a field. One that is given twice is one to complain of: nobody could say which of them counts.
+    pub fn field<T: FromJson>(&self, name: &str, complaint: &mut Complaint) -> T {
+        let was_known = complaint.is_known();
         let value = match self.get(name) {
-            Some(tree) => T::from_json(tree, fault),
-            None => T::absent(fault),
+            Some(tree) => T::from_json(tree, complaint),
+            None => T::absent(complaint),
         };
-        fault.is_within(name, was_known);
+        if self.0.iter().filter(|(known, _)| known == name).count() > 1 {
+            complaint.note(&["given twice"]);
+        }
+        complaint.is_within(name, was_known);
         value
     }
 
     /// The value of a field that may be left out.
-    pub fn field_or<T: FromJson>(&self, name: &str, default: T, fault: &mut Fault) -> T {
-        if self.get(name).is_some() { self.field(name, fault) } else { default }
+    pub fn field_or<T: FromJson>(&self, name: &str, default: T, complaint: &mut Complaint) -> T {
+        if self.get(name).is_some() { self.field(name, complaint) } else { default }
     }
 
     fn get(&self, name: &str) -> Option<&Tree<'_>> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, tree)| tree)
     }
 
-    /// Notes a field of another name than these.
-    pub(crate) fn only(&self, names: &[&str], fault: &mut Fault) {
+    /// Complains of a field of another name than these.
+    pub(crate) fn only(&self, names: &[&str], complaint: &mut Complaint) {
         if let Some((name, _)) = self.0.iter().find(|(name, _)| !names.contains(&name.as_ref())) {
-            let was_known = fault.is_known();
-            unknown(names, fault);
-            fault.is_within(name, was_known);
+            unknown(name, names, complaint);
         }
     }
 }
 
-/// Notes that a name is none of these.
-pub(crate) fn unknown(names: &[&str], fault: &mut Fault) {
-    fault.note(["unknown: expected one of ", &names.join(", ")].concat());
+/// Complains that a name is none of these.
+pub(crate) fn unknown(name: &str, names: &[&str], complaint: &mut Complaint) {
+    let shown = name.get(..name.floor_char_boundary(NAME_SHOWN)).unwrap_or_default();
+    let mut reason = ["`", shown, "` is unknown: expected one of"].concat();
+    for (at, known) in names.iter().enumerate() {
+        reason.push_str(if at == 0 { " " } else { ", " });
+        reason.push_str(known);
+    }
+    complaint.note(&[&reason]);
 }
 
-/// Some variant, in the place of one that is unknown.
-pub(crate) fn any_of<T: FromJson>(names: &[&str], fault: &mut Fault) -> T {
-    unknown(names, fault);
-    T::from_json(&Tree::Text(Cow::Borrowed(names.first().copied().unwrap_or_default())), fault)
+/// Some variant, in the place of one that is unknown. There is at least one name.
+pub(crate) fn any_of<T: FromJson>(name: &str, names: &[&str], complaint: &mut Complaint) -> T {
+    unknown(name, names, complaint);
+    T::from_json(&Tree::Text(Cow::Borrowed(names.first().copied().unwrap_or_default())), complaint)
 }
 
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    values_left: usize,
 }
 
 impl<'a> Parser<'a> {
     fn value(&mut self, depth: usize) -> Result<Tree<'a>, Malformed> {
+        self.values_left = less(self.values_left, "it holds too many values")?;
         self.skip_blanks();
         match self.peek() {
-            Some(b'{') => self.object(deeper(depth)?),
-            Some(b'[') => self.list(deeper(depth)?),
+            Some(b'{') => self.object(less(depth, "it is nested too deeply")?),
+            Some(b'[') => self.list(less(depth, "it is nested too deeply")?),
             Some(b'"') => self.string().map(Tree::Text),
             Some(b'-' | b'0'..=b'9') => self.number(),
             _ => {
@@ -241,18 +263,15 @@ impl<'a> Parser<'a> {
     /// The character of a UTF-16 unit, with the one after it if the two are a pair.
     fn paired(&mut self, unit: u16) -> char {
         let begun = self.at;
-        let next = if self.rest().starts_with("\\u") {
+        if matches!(unit, 0xD800..0xDC00) && self.rest().starts_with("\\u") {
             self.skip(2);
-            self.hex().ok()
-        } else {
-            None
-        };
-        if let Some(low @ 0xDC00..0xE000) = next
-            && let Some(Ok(pair)) = char::decode_utf16([unit, low]).next()
-        {
-            return pair;
+            if let Ok(low) = self.hex()
+                && let Some(Ok(pair)) = char::decode_utf16([unit, low]).next()
+            {
+                return pair;
+            }
+            self.at = begun;
         }
-        self.at = begun;
         char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER)
     }
 
@@ -329,6 +348,6 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn deeper(depth: usize) -> Result<usize, Malformed> {
-    depth.checked_sub(1).ok_or_else(|| Malformed::new("it is nested too deeply".to_owned()))
+fn less(left: usize, otherwise: &str) -> Result<usize, Malformed> {
+    left.checked_sub(1).ok_or_else(|| Malformed::new(otherwise.to_owned()))
 }

@@ -8,7 +8,7 @@ use worker::{SqlStorage, SqlStorageValue};
 use super::{failed, from_js, millis, rows, run, sql, to_js};
 use crate::entry::{Entry, KeyLife};
 use crate::frame;
-use crate::json::{self, Text, ToJson};
+use crate::json::{self, ToJson, Writer};
 use crate::lease::{Answer, Effect, Event, Route};
 use crate::policy::RoutePolicy;
 use crate::time::Millis;
@@ -51,7 +51,7 @@ enum AnyAnswer {
 }
 
 impl ToJson for AnyAnswer {
-    fn to_json(&self, text: &mut Text) {
+    fn to_json(&self, text: &mut Writer) {
         match self {
             Self::Acquired(answer) => answer.to_json(text),
             Self::Published(answer) => answer.to_json(text),

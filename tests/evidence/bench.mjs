@@ -63,8 +63,8 @@ const bill = scene("bench_bill_ratio", {
 });
 
 const engineSize = scene("engine_wasm_gzip_kib", {
-  required: "at most 60 KiB of the engine after gzip",
-  holds: (worst) => worst > 0 && worst <= 60,
+  required: "at most 58.5 KiB, which is 60 kB, of the engine after gzip",
+  holds: (worst) => worst > 0 && worst <= 58.5,
   run: async () => gzipBytesOf("engine") / 1024,
   control: async () => gzipBytes(new URL("../../target/wasm32-unknown-unknown/release/onegen.wasm", import.meta.url)) / 1024,
   controlName: "as the compiler leaves it",

@@ -10,7 +10,7 @@ use onegen::engine::{Bytes, Call, Caller, Engine, ReadCall, Reply, RequestContex
 use onegen::entry::Entry;
 use onegen::frame;
 use onegen::freshness::{Verdict, judge};
-use onegen::json::{self, Fault, FromJson, Tree};
+use onegen::json::{self, Complaint, FromJson, Tree};
 use onegen::key::{EntryKey, Kind, Scope};
 use onegen::lease::{self, Route};
 use onegen::lease_token::CarriedLease;
@@ -193,12 +193,12 @@ struct Conversation {
 }
 
 impl FromJson for Conversation {
-    fn from_json(tree: &Tree<'_>, fault: &mut Fault) -> Self {
-        let object = tree.object(fault);
+    fn from_json(tree: &Tree<'_>, complaint: &mut Complaint) -> Self {
+        let object = tree.object(complaint);
         Self {
-            at: object.field("at", fault),
-            calls: object.field("calls", fault),
-            replies: object.field("replies", fault),
+            at: object.field("at", complaint),
+            calls: object.field("calls", complaint),
+            replies: object.field("replies", complaint),
         }
     }
 }
@@ -304,12 +304,12 @@ struct Options {
 }
 
 impl FromJson for Options {
-    fn from_json(tree: &Tree<'_>, fault: &mut Fault) -> Self {
-        let object = tree.object(fault);
+    fn from_json(tree: &Tree<'_>, complaint: &mut Complaint) -> Self {
+        let object = tree.object(complaint);
         Self {
-            engine: object.field("engine", fault),
-            route: object.field("route", fault),
-            ledger: object.field("ledger", fault),
+            engine: object.field("engine", complaint),
+            route: object.field("route", complaint),
+            ledger: object.field("ledger", complaint),
         }
     }
 }

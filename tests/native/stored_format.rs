@@ -295,7 +295,7 @@ fn eventful_route() -> (Route, Millis) {
     (route, now)
 }
 
-/// Whether everything that was stored then is still there; fields may have been added, and nothing may be left out.
+/// Whether everything that was stored then is still there; fields may have been added, and what is `null` left out.
 fn keeps(then: &Value, today: &Value) -> bool {
     match (then, today) {
         (Value::Object(then), Value::Object(today)) => {

@@ -7,12 +7,12 @@ const LARGEST_NUMBER: u64 = (1 << 53) - 1;
 
 /// JSON that is being written.
 #[derive(Debug, Default)]
-pub struct Text {
+pub struct Writer {
     out: String,
     is_unsafe: bool,
 }
 
-impl Text {
+impl Writer {
     /// The whole.
     #[must_use]
     pub fn into_string(self) -> String {
@@ -56,7 +56,7 @@ impl Text {
         self.out.push(':');
     }
 
-    /// A comma, unless what was opened has just been. No text ends with a bracket: its quotation mark does.
+    /// A comma, unless something was opened just now: a text never ends with a bracket, because a quotation mark follows it.
     fn comma(&mut self, opened: char) {
         if !self.out.ends_with(opened) {
             self.out.push(',');
@@ -93,9 +93,8 @@ impl Text {
         self.out.push('"');
         let mut rest = string;
         while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
-            let (clean, others) = rest.split_at(at);
-            self.out.push_str(clean);
-            let mut others = others.chars();
+            self.out.push_str(rest.get(..at).unwrap_or_default());
+            let mut others = rest.get(at..).unwrap_or_default().chars();
             match others.next() {
                 Some(char @ ('"' | '\\')) => self.out.extend(['\\', char]),
                 Some(char) => self.out.push_str(&format!("\\u{:04x}", u32::from(char))),
