@@ -176,6 +176,7 @@ test-demo: wasm
 
 .PHONY: bench
 bench: apps
+	node tests/fleet/build.mjs redis
 	node bench/run.mjs
 
 .PHONY: bill

@@ -1,51 +1,88 @@
-/** Hits per second of whole requests: the same app with its own cache and with Onegen, by turns, each in a process of its own. */
+/** Whole requests for a page that is warm: the same app with its own cache, with Onegen and with a Redis, by turns, each in a process of its own. */
 
+import { once } from "node:events";
+import { Agent, get } from "node:http";
 import { performance } from "node:perf_hooks";
 import { builtApp } from "../tests/evidence/apps.mjs";
-import { startFleet } from "../tests/fleet/fleet.mjs";
-import { TOKEN, startOnegenWorker } from "../tests/fleet/onegen-worker.mjs";
 import { startWorld } from "../tests/harness/world.mjs";
+import { median, percentile } from "./statistics.mjs";
+import { startStores } from "./stores.mjs";
 
 const AT_ONCE = 8;
 const REQUESTS = 800;
-/** A page of either app that lives for an hour. */
-const PATHS = { "next start": "/foo", opennext: "/isr/foo" };
+const ONE_BY_ONE = 500;
 
-/** @returns {Promise<Record<string, number[]>>} hits per second of each, turn by turn */
-export async function hitsPerSecond(alternations) {
-  const worker = await startOnegenWorker();
-  const places = {};
-  for (const variant of ["onegen", "next"]) {
-    places[`next start, ${variant}`] = await startFleet({ variant, processes: 1, url: worker.url, token: TOKEN });
-  }
-  for (const variant of ["onegen", "opennext", "onegen-interception", "opennext-interception"]) {
-    places[variant] = await startWorld({ bundle: await builtApp(variant), isolates: 1 });
-  }
-  const taken = Object.fromEntries(Object.keys(places).map((name) => [name, []]));
+/** Pages that live for an hour: of the fleet app, and of the app on OpenNext. */
+const [ON_NODE, ON_WORKERD] = ["/foo", "/isr/foo"];
+
+/** @typedef {Record<"hits" | "median" | "p99", number[]>} Taken turn by turn: hits per second, and microseconds of one request at a time */
+
+/** @param {("next" | "onegen" | "redis")[]} onNode @param {string[]} onWorkerd variants of either app @returns {Promise<Record<string, Taken>>} */
+export async function wholeRequests(onNode, onWorkerd, alternations) {
+  const stores = await startStores(onNode);
+  const places = [];
   try {
-    for (let turn = -1; turn < alternations; turn += 1) {
-      for (const [name, place] of Object.entries(places)) {
-        const rate = await rateOf(new URL(PATHS[name.startsWith("next start") ? "next start" : "opennext"], place.urlOf(0)));
-        if (turn >= 0) taken[name].push(rate);
+    for (const [variant, place] of Object.entries(await stores.startFleets(1))) places.push({ name: `next start, ${variant}`, place, path: ON_NODE });
+    for (const variant of onWorkerd) places.push({ name: variant, place: await startWorld({ bundle: await builtApp(variant), isolates: 1 }), path: ON_WORKERD });
+    const taken = Object.fromEntries(places.map(({ name }) => [name, { hits: [], median: [], p99: [] }]));
+    for (const where of places) await measure(where);
+    const rendersBefore = places.map(rendersOf);
+    for (let turn = 0; turn < alternations; turn += 1) {
+      for (const where of places) {
+        for (const [what, value] of Object.entries(await measure(where))) taken[where.name][what].push(value);
       }
     }
+    const notOfHits = places.find((where, at) => rendersOf(where) !== rendersBefore[at]);
+    if (notOfHits) throw new Error(`${notOfHits.name} rendered ${notOfHits.path} again: these were not hits`);
+    return taken;
   } finally {
-    for (const place of [...Object.values(places), worker]) await place.stop();
+    for (const { place } of places) await place.stop();
+    await stores.stop();
   }
-  return taken;
+}
+
+const rendersOf = ({ place, path }) => place.probe.renders(path).length;
+
+async function measure({ place, path }) {
+  const url = new URL(path, place.urlOf(0));
+  const hits = await rateOf(url);
+  const latencies = await latenciesOf(url);
+  return { hits, median: median(latencies), p99: percentile(latencies, 99) };
 }
 
 async function rateOf(url) {
+  const agent = new Agent({ keepAlive: true });
   let left = REQUESTS;
   const visitor = async () => {
     while (left > 0) {
       left -= 1;
-      const response = await fetch(url);
-      await response.arrayBuffer();
-      if (response.status !== 200) throw new Error(`${url} answered ${response.status}`);
+      await ask(url, agent);
     }
   };
   const begun = performance.now();
   await Promise.all(Array.from({ length: AT_ONCE }, visitor));
-  return (1000 * REQUESTS) / (performance.now() - begun);
+  const taken = performance.now() - begun;
+  agent.destroy();
+  return (1000 * REQUESTS) / taken;
+}
+
+/** In microseconds, over one connection. */
+async function latenciesOf(url) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  await ask(url, agent);
+  const taken = [];
+  for (let request = 0; request < ONE_BY_ONE; request += 1) {
+    const begun = performance.now();
+    await ask(url, agent);
+    taken.push(1000 * (performance.now() - begun));
+  }
+  agent.destroy();
+  return taken;
+}
+
+/** Through `node:http`, which costs the visitor less than `fetch` does. */
+async function ask(url, agent) {
+  const [response] = await once(get(url, { agent }), "response");
+  if (response.statusCode !== 200) throw new Error(`${url} answered ${response.statusCode}`);
+  await once(response.resume(), "end");
 }

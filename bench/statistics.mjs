@@ -6,11 +6,22 @@ export function median(values) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** How many times as much the one is as the other, turn by turn: the median, and from where to where. */
-export function ratio(one, other) {
-  const ratios = one.map((value, turn) => value / other[turn]);
-  return { median: median(ratios), from: Math.min(...ratios), to: Math.max(...ratios) };
+/** What so many of a hundred values do not exceed. */
+export function percentile(values, share) {
+  return values.toSorted((a, b) => a - b)[Math.ceil((share / 100) * values.length) - 1];
 }
 
+/** How many times as much the one is as the other, turn by turn: the median, and from where to where. */
+export function ratio(one, other) {
+  return spread(one.map((value, turn) => value / other[turn]));
+}
+
+/** How much more the one is than the other, turn by turn likewise. */
+export function difference(one, other) {
+  return spread(one.map((value, turn) => value - other[turn]));
+}
+
+export const spread = (values) => ({ median: median(values), from: Math.min(...values), to: Math.max(...values) });
+
 /** As a table shows it. */
-export const told = ({ median: middle, from, to }) => `${middle.toFixed(2)} (${from.toFixed(2)}–${to.toFixed(2)})`;
+export const told = ({ median: middle, from, to }, digits = 2) => `${middle.toFixed(digits)} (${from.toFixed(digits)}–${to.toFixed(digits)})`;

@@ -69,7 +69,7 @@ async function nextBuild(source, files, env, args = []) {
   await run(source.app, { NEXT_TELEMETRY_DISABLED: "1", ...env }, process.execPath, "node_modules/next/dist/bin/next", "build", ...args);
 }
 
-/** The app with a version of Next.js installed: `version` is a folder of `versions/`, undefined stands for the app's own. */
+/** The app with what one of the folders of `versions/` has installed, mostly another Next.js; undefined stands for the app's own. */
 async function sourceOf(version) {
   const folder = sourceFolder(version);
   const source = { app: folder, dotNext: path.join(folder, ".next") };
@@ -94,5 +94,6 @@ async function manifestsOf(version) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const names = process.argv.slice(2);
-  for (const name of names.length ? names : Object.keys(variants)) await buildFleet(name);
+  const tested = Object.keys(variants).filter((name) => !variants[name].compared);
+  for (const name of names.length ? names : tested) await buildFleet(name);
 }

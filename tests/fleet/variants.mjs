@@ -2,7 +2,7 @@
 //
 // A variant's `files` lie over the app's own; `next.config.mjs` stands beside as `app.config.mjs` for those that extend it. `args` are
 // for `next build`; of a `standalone` variant the image is what Next.js puts together itself; into a `compiled` one Next.js compiles
-// Onegen's handler; `dev` is not built at all.
+// Onegen's handler; `dev` is not built at all; what is `compared` is built only when it is asked for by name, as `make bench` does.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -83,6 +83,9 @@ export default {
 `,
 };
 
+/** The handler that apps with Redis use. */
+const redis = await filesOf(fileURLToPath(new URL("redis", import.meta.url)));
+
 const useCacheFiles = await filesOf(fileURLToPath(new URL("../use-cache/app", import.meta.url)));
 
 const HANDLERS = "cacheHandlers: { default: handler, remote: handler }";
@@ -130,6 +133,7 @@ export const variants = {
   onegen: {},
   next: nextItself(),
   naive: { files: naive },
+  redis: { version: "redis", files: redis, compared: true },
   ...onOtherVersions("onegen", (version) => ({ version })),
   ...onOtherVersions("next", nextItself),
   "onegen-commonjs-webpack": { files: commonJs, args: ["--webpack"] },

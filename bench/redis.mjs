@@ -1,0 +1,36 @@
+/** A Redis of its own, on loopback and in memory only. */
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { freePort } from "../tests/fleet/member.mjs";
+import { eachLine } from "../tests/harness/runtime.mjs";
+
+const NAME = "redis-server";
+const START_LIMIT_MS = 10_000;
+
+/** Whether this machine has it; where it does not, that is said. */
+export function redisIsInstalled() {
+  const found = process.env.PATH.split(path.delimiter).some((folder) => existsSync(path.join(folder, NAME)));
+  if (!found) console.log(`${NAME} is not installed (Debian: apt-get install ${NAME}): the Redis handler is left out`);
+  return found;
+}
+
+/** @returns {Promise<{ url: string, stop(): void }>} */
+export async function startRedis() {
+  const port = await freePort();
+  const child = spawn(NAME, ["--bind", "127.0.0.1", "--port", String(port), "--save", "", "--appendonly", "no"], { stdio: ["ignore", "pipe", "inherit"] });
+  const stop = () => child.kill("SIGKILL");
+  process.once("exit", stop);
+  await new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${NAME} was not ready after ${START_LIMIT_MS} ms.`)), START_LIMIT_MS);
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`${NAME} ended with ${code}.`)));
+    eachLine(child.stdout, (line) => {
+      if (!line.includes("Ready to accept connections")) return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  return { url: `redis://127.0.0.1:${port}`, stop };
+}
