@@ -25,7 +25,7 @@ const EVENTS = {
 };
 
 /**
- * @param {("next" | "onegen" | "redis")[]} variants
+ * @param {import("./stores.mjs").Kept[]} variants
  * @returns {Promise<Record<string, Record<string, { renders: number[], old: number[] }>>>} event and variant to renders, and to answers
  *   that came from a render before the event, turn by turn
  */

@@ -16,21 +16,21 @@ export function redisIsInstalled() {
   return found;
 }
 
+/** It ends with its shell's standard input: when it is stopped, or this process has ended, however that was. */
+const UNTIL_INPUT_ENDS = `${NAME} "$@" & read -r _; kill -KILL $!`;
+
 /** @returns {Promise<{ url: string, stop(): void }>} */
 export async function startRedis() {
   const port = await freePort();
-  const child = spawn(NAME, ["--bind", "127.0.0.1", "--port", String(port), "--save", "", "--appendonly", "no"], { stdio: ["ignore", "pipe", "inherit"] });
-  const stop = () => child.kill("SIGKILL");
-  process.once("exit", stop);
+  const given = ["--bind", "127.0.0.1", "--port", String(port), "--save", "", "--appendonly", "no"];
+  const shell = spawn("sh", ["-c", UNTIL_INPUT_ENDS, NAME, ...given], { stdio: ["pipe", "pipe", "inherit"] });
   await new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${NAME} was not ready after ${START_LIMIT_MS} ms.`)), START_LIMIT_MS);
-    child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`${NAME} ended with ${code}.`)));
-    eachLine(child.stdout, (line) => {
+    eachLine(shell.stdout, (line) => {
       if (!line.includes("Ready to accept connections")) return;
       clearTimeout(timer);
       resolve();
     });
   });
-  return { url: `redis://127.0.0.1:${port}`, stop };
+  return { url: `redis://127.0.0.1:${port}`, stop: () => shell.stdin.end() };
 }

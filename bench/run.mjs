@@ -20,8 +20,8 @@ const tagCounts = [0, 7, 100];
 const pages = [...sizes.map((bytes) => ({ bytes, tags: 7 })), ...tagCounts.filter((tags) => tags !== 7).map((tags) => ({ bytes: 20_000, tags }))];
 
 /** Variants of the fleet app, by what keeps its pages; without Redis where there is none. */
-const onNode = () => ["next", "onegen", ...(redisIsInstalled() ? ["redis"] : [])];
-const keepers = { next: "its own cache", onegen: "Onegen", redis: "a Redis handler" };
+const onNode = (...variants) => [...variants, ...(redisIsInstalled() ? ["redis"] : [])];
+const keepers = { next: "its own cache", onegen: "Onegen", redis: "a Redis handler", naive: "a handler with a Map" };
 
 const micros = (taken) => median(taken).toFixed(0);
 const row = (...cells) => console.log(`| ${cells.join(" | ")} |`);
@@ -71,7 +71,7 @@ const parts = {
   },
 
   async requests() {
-    const taken = await wholeRequests(onNode(), ["opennext", "onegen", "opennext-interception", "onegen-interception"], alternations);
+    const taken = await wholeRequests(onNode("next", "naive", "onegen"), ["opennext", "onegen", "opennext-interception", "onegen-interception"], alternations);
     /** What each is compared with comes first. */
     const apps = {
       "`next start`": Object.fromEntries(Object.entries(keepers).map(([variant, keeper]) => [`next start, ${variant}`, keeper])),
@@ -114,7 +114,7 @@ const parts = {
   },
 
   async processes() {
-    const variants = onNode();
+    const variants = onNode("next", "onegen");
     const counted = await rendersOfProcesses(variants, alternations);
     head("Renders of a page for one event, five visitors on each of two processes of `next start`", "", ...variants.map((variant) => keepers[variant]));
     for (const [event, byVariant] of Object.entries(counted)) row(event, ...variants.map((variant) => told(spread(byVariant[variant].renders), 0)));

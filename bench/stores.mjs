@@ -1,18 +1,24 @@
-/** What fleets of `next start` keep their pages in: their own cache, the Onegen Worker, or a Redis. */
+/** What fleets of `next start` keep their pages in: their own cache, a Map, the Onegen Worker, or a Redis. */
 
 import { startFleet } from "../tests/fleet/fleet.mjs";
 import { TOKEN, startOnegenWorker } from "../tests/fleet/onegen-worker.mjs";
 import { startRedis } from "./redis.mjs";
 
-/** Starts the stores of several variants of the fleet app. @param {("next" | "onegen" | "redis")[]} variants */
+/** @typedef {"next" | "naive" | "onegen" | "redis"} Kept variants of the fleet app; `naive` has a Map in each process */
+
+/** Starts the stores of several variants. @param {Kept[]} variants */
 export async function startStores(variants) {
   const worker = await startOnegenWorker();
   const redis = variants.includes("redis") ? await startRedis() : undefined;
   const fleets = [];
+  const reaches = {
+    onegen: { url: worker.url, token: TOKEN },
+    redis: { env: { REDIS_URL: redis?.url } },
+  };
   return {
     /** Each variant's fleet, by its name. */
     async startFleets(processes) {
-      for (const variant of variants) fleets.push([variant, await startFleet({ variant, processes, url: worker.url, token: TOKEN, env: { REDIS_URL: redis?.url } })]);
+      for (const variant of variants) fleets.push([variant, await startFleet({ variant, processes, ...reaches[variant] })]);
       return Object.fromEntries(fleets);
     },
 
