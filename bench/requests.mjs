@@ -12,8 +12,8 @@ const AT_ONCE = 8;
 /** In a turn: so many that what an isolate does once in its window of 1 s, to ask the ledger, weighs no more than it does in traffic. */
 const [REQUESTS, ONE_BY_ONE] = [800, 500];
 
-/** Pages that live for an hour: of the fleet app, and of the app on OpenNext. */
-const [ON_NODE, ON_WORKERD] = ["/foo", "/isr/foo"];
+/** Pages that live for an hour, of the fleet app, and of the app on OpenNext; not of the build, which may be an hour old. */
+const [ON_NODE, ON_WORKERD] = ["/measured", "/isr/measured"];
 
 /** @typedef {Record<"hits" | "median" | "p99", number[]>} Taken turn by turn: hits per second, and microseconds of one request at a time */
 
