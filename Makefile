@@ -174,13 +174,18 @@ test-packaging: wasm
 test-demo: wasm
 	node examples/demo.mjs --check
 
+# The setups of OpenNext that the figures are beside.
+.PHONY: bench-apps
+bench-apps: apps
+	node tests/e2e/build.mjs --bench
+
 .PHONY: bench
-bench: apps
+bench: bench-apps
 	node tests/fleet/build.mjs redis
 	node bench/run.mjs
 
 .PHONY: bill
-bill: apps
+bill: bench-apps
 	node bench/bill.mjs
 
 .PHONY: evidence

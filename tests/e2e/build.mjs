@@ -1,4 +1,5 @@
-// Builds the example app into Workers that miniflare can load: `node tests/e2e/build.mjs [variant…]`.
+// Builds the example app into Workers that miniflare can load: `node tests/e2e/build.mjs [variant…]`; without names, those of the tests, with
+// `--bench` those of `make bench` and `make bill`.
 //
 // tests/.build/source*/    a copy of the example app and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
 // tests/.build/next/       the Next.js builds, which several variants share
@@ -9,8 +10,9 @@ import { createHash } from "node:crypto";
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { copyBuild, copyImage, copyTree, filesOf, hash, hashTree, layFiles, listFiles, run, stage } from "./stage.mjs";
-import { nextBuilds, variants } from "./variants.mjs";
+import { benchVariants, nextBuilds, variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const app = path.join(repository, "examples/next-app");
@@ -39,8 +41,9 @@ const hostFiles = new Set(["open-next.config.ts", "worker.js", "wrangler.jsonc",
 
 /** Builds a variant, as far as its inputs have changed, and returns what its variant.json holds. */
 export async function buildVariant(name) {
-  const variant = variants[name];
-  if (!variant) throw new Error(`There is no variant ${name}, only ${Object.keys(variants).join(", ")}`);
+  const known = { ...variants, ...benchVariants };
+  const variant = known[name];
+  if (!variant) throw new Error(`There is no variant ${name}, only ${Object.keys(known).join(", ")}`);
   const nextBuild = variant.next ?? "default";
   const dir = path.join(output, name);
 
@@ -184,6 +187,7 @@ function writeJson(file, value) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const names = process.argv.slice(2);
-  for (const name of names.length ? names : Object.keys(variants)) await buildVariant(name);
+  const { values, positionals } = parseArgs({ options: { bench: { type: "boolean" } }, allowPositionals: true });
+  const named = positionals.length ? positionals : Object.keys(values.bench ? benchVariants : variants);
+  for (const name of named) await buildVariant(name);
 }

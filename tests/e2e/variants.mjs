@@ -63,6 +63,16 @@ export const variants = {
 };
 
 /**
+ * Built for `make bench` and `make bill` alone: the setups that OpenNext's documentation has for small and for large sites, and the large
+ * one with what its code does of itself on Next.js 16.
+ */
+export const benchVariants = {
+  "opennext-small": { files: openNextSmall(), usesOnegen: false },
+  "opennext-large": { files: openNextLarge({ mode: "long-lived", bypassTagCacheOnCacheHit: true }), usesOnegen: false },
+  "opennext-large-lazily": { files: openNextLarge({ mode: "long-lived" }), usesOnegen: false },
+};
+
+/**
  * The Next.js builds behind the variants: environment variables for `next build`, files that lie over the example's own, and which
  * version, if it is another than the example's: a folder of `versions/`.
  */
@@ -97,6 +107,69 @@ export default defineCloudflareConfig({
     "wrangler.jsonc": wranglerConfig({
       main: ".open-next/worker.js",
       kv_namespaces: [{ binding: "NEXT_INC_CACHE_KV" }],
+      durable_objects: {
+        bindings: [
+          { name: "NEXT_CACHE_DO_QUEUE", class_name: "DOQueueHandler" },
+          { name: "NEXT_TAG_CACHE_DO_SHARDED", class_name: "DOShardedTagCache" },
+        ],
+      },
+      migrations: [{ tag: "v1", new_sqlite_classes: ["DOQueueHandler", "DOShardedTagCache"] }],
+    }),
+  };
+}
+
+function openNextSmall() {
+  return {
+    "open-next.config.ts": `
+import { defineCloudflareConfig } from "@opennextjs/cloudflare";
+import r2IncrementalCache from "@opennextjs/cloudflare/overrides/incremental-cache/r2-incremental-cache";
+import doQueue from "@opennextjs/cloudflare/overrides/queue/do-queue";
+import d1NextTagCache from "@opennextjs/cloudflare/overrides/tag-cache/d1-next-tag-cache";
+
+export default defineCloudflareConfig({
+  incrementalCache: r2IncrementalCache,
+  queue: doQueue,
+  tagCache: d1NextTagCache,
+  enableCacheInterception: true,
+});
+`,
+    "wrangler.jsonc": wranglerConfig({
+      main: ".open-next/worker.js",
+      r2_buckets: [{ binding: "NEXT_INC_CACHE_R2_BUCKET", bucket_name: "incremental-cache" }],
+      d1_databases: [{ binding: "NEXT_TAG_CACHE_D1", database_name: "tag-cache", database_id: "tag-cache" }],
+      durable_objects: { bindings: [{ name: "NEXT_CACHE_DO_QUEUE", class_name: "DOQueueHandler" }] },
+      migrations: [{ tag: "v1", new_sqlite_classes: ["DOQueueHandler"] }],
+    }),
+  };
+}
+
+function openNextLarge(regionalCache) {
+  return {
+    "open-next.config.ts": `
+import { defineCloudflareConfig } from "@opennextjs/cloudflare";
+import { purgeCache } from "@opennextjs/cloudflare/overrides/cache-purge/index";
+import r2IncrementalCache from "@opennextjs/cloudflare/overrides/incremental-cache/r2-incremental-cache";
+import { withRegionalCache } from "@opennextjs/cloudflare/overrides/incremental-cache/regional-cache";
+import doQueue from "@opennextjs/cloudflare/overrides/queue/do-queue";
+import doShardedTagCache from "@opennextjs/cloudflare/overrides/tag-cache/do-sharded-tag-cache";
+
+export default defineCloudflareConfig({
+  incrementalCache: withRegionalCache(r2IncrementalCache, ${JSON.stringify(regionalCache)}),
+  queue: doQueue,
+  tagCache: doShardedTagCache({
+    baseShardSize: 12,
+    regionalCache: true,
+    regionalCacheTtlSec: 5,
+    regionalCacheDangerouslyPersistMissingTags: true,
+    shardReplication: { numberOfSoftReplicas: 4, numberOfHardReplicas: 2, regionalReplication: { defaultRegion: "enam" } },
+  }),
+  enableCacheInterception: true,
+  cachePurge: purgeCache({ type: "direct" }),
+});
+`,
+    "wrangler.jsonc": wranglerConfig({
+      main: ".open-next/worker.js",
+      r2_buckets: [{ binding: "NEXT_INC_CACHE_R2_BUCKET", bucket_name: "incremental-cache" }],
       durable_objects: {
         bindings: [
           { name: "NEXT_CACHE_DO_QUEUE", class_name: "DOQueueHandler" },

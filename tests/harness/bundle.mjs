@@ -11,6 +11,8 @@
  * @property {string[]} [compatibilityFlags]
  * @property {Record<string, unknown>} [bindings] Plain values: strings and JSON.
  * @property {string[]} [kv] Names of the KV bindings. The name is the namespace's id too, so bundles share what they name alike.
+ * @property {string[]} [r2] Names of the R2 bindings, and
+ * @property {string[]} [d1] of the D1 bindings, likewise. They are counted, and only a world of one runtime has them.
  * @property {Record<string, string | { className: string, useSQLite?: boolean }>} [durableObjects] Binding name to class.
  * @property {string} [selfReference] Name of the binding to the app itself.
  * @property {AssetsFolder} [assets]
@@ -94,6 +96,8 @@ async function wranglerSettings(config, env) {
     compatibilityFlags: read.compatibility_flags,
     bindings: read.vars,
     kv: read.kv_namespaces.map((namespace) => namespace.binding),
+    r2: read.r2_buckets.map((bucket) => bucket.binding),
+    d1: read.d1_databases.map((database) => database.binding),
     durableObjects: Object.fromEntries(objects),
     ...(self && { selfReference: self.binding }),
     ...(read.assets?.directory && {
@@ -114,6 +118,8 @@ function withDefaults(bundle) {
     compatibilityFlags: ["nodejs_compat"],
     bindings: {},
     kv: [],
+    r2: [],
+    d1: [],
     durableObjects: {},
     selfReference: "WORKER_SELF_REFERENCE",
     ...bundle,

@@ -1,4 +1,4 @@
-/** The test's hands on what the services of a world share: KV and the Durable Objects. */
+/** The test's hands on what the services of a world share: KV, R2, D1 and the Durable Objects. */
 
 /**
  * @typedef {{ mode?: "throw" | "throwAfter" | "hang", delayMs?: number, times?: number, message?: string }} KvFault
@@ -98,6 +98,31 @@ export class KvControl {
 
   #mustBeBridged() {
     if (!this.#bridged) throw new Error('This world has KV itself, not the bridge: start it with kv: "bridge".');
+  }
+}
+
+export class StoresControl {
+  #ask;
+  #has;
+
+  /** @param {{ has: boolean }} world whether the app has R2 buckets or D1 databases */
+  constructor(ask, { has }) {
+    this.#ask = ask;
+    this.#has = has;
+  }
+
+  /** @returns {Promise<Record<string, number>>} `r2ClassA`, `r2ClassB`, `d1RowsRead` and `d1RowsWritten` to how many */
+  async counts() {
+    return this.#has ? (await this.#ask("/counts")).json() : {};
+  }
+
+  async resetCounts() {
+    if (this.#has) await this.#ask("/counts", { method: "DELETE" });
+  }
+
+  /** Has a database do something, uncounted. */
+  async execute(binding, sql) {
+    await this.#ask(`/sql?${new URLSearchParams({ binding })}`, { method: "POST", body: sql });
   }
 }
 

@@ -11,6 +11,8 @@ export function runtimeOptions(storage, onLine) {
     host: "127.0.0.1",
     port: 0,
     kvPersist: `${storage}/kv`,
+    r2Persist: `${storage}/r2`,
+    d1Persist: `${storage}/d1`,
     durableObjectsPersist: `${storage}/do`,
     cachePersist: `${storage}/cache`,
     cf: false,

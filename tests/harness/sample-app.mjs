@@ -31,6 +31,23 @@ export const sampleApp = (options) =>
             const stored = await env.ONEGEN_KV.getWithMetadata(key, { type: "arrayBuffer" });
             return new Response(stored.value, { headers: { metadata: JSON.stringify(stored.metadata) } });
           }
+          case "/put-object":
+            await env.BUCKET.put(key, url.searchParams.get("value"));
+            return new Response("put");
+          case "/get-object":
+            return new Response((await (await env.BUCKET.get(key))?.text()) ?? "nothing");
+          case "/insert":
+            await env.DATABASE.batch([env.DATABASE.prepare("INSERT INTO names VALUES (?)").bind(key)]);
+            return new Response("inserted");
+          case "/names":
+            return Response.json(await env.DATABASE.prepare("SELECT name FROM names").raw());
+          case "/cached": {
+            const cache = await caches.open("sample");
+            const found = await cache.match("http://sample/" + key);
+            if (found) return found;
+            await cache.put("http://sample/" + key, new Response(isolate, { headers: { "cache-control": "max-age=60" } }));
+            return new Response("not yet");
+          }
           case "/count":
             return new Response(String(await counter.add(1)));
           case "/hold":

@@ -9,6 +9,7 @@
  * @property {Bundle} [objects] What runs as the service "objects". Classes that it declares live there, the others in app 0.
  * @property {"native" | "bridge"} kv Whether services get the KV namespaces themselves, or the bridge in front of them.
  * @property {true | Record<string, string[] | true> | undefined} wrapObjects Which classes (and which methods) count and fail on demand.
+ * @property {boolean} ownCaches Whether each isolate has a Cache API of its own.
  * @property {(from: number | "objects") => number} selfReference Which app service answers the self reference of a service.
  * @property {string} [probe] Where the probe listens: host and port.
  */
@@ -18,6 +19,7 @@ import path from "node:path";
 import { supportedCompatibilityDate } from "miniflare";
 
 export const KV_SERVICE = "kv";
+export const STORES_SERVICE = "stores";
 export const OBJECTS_SERVICE = "objects";
 export const WITNESS_SERVICE = "witness";
 export const CONTROL_ENTRYPOINT = "HarnessControl";
@@ -59,7 +61,19 @@ export function kv(layout, boot) {
   return {
     ...harnessWorker(KV_SERVICE, "kv-bridge.js"),
     bindings: { HARNESS_BOOT: boot },
-    kvNamespaces: Object.fromEntries(namespacesOf(layout).map((binding) => [binding, binding])),
+    kvNamespaces: named(namespacesOf(layout)),
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+  };
+}
+
+/** Whether the app has stores that are counted. @param {Bundle} bundle */
+export const hasStores = ({ r2, d1 }) => r2.length + d1.length > 0;
+
+/** What counts operations of R2 and D1. @param {Layout} layout */
+export function stores({ bundle }) {
+  return {
+    ...harnessWorker(STORES_SERVICE, "stores.js"),
+    d1Databases: named(bundle.d1),
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };
 }
@@ -81,19 +95,28 @@ export function objectsHome(layout) {
 function userService(layout, { bundle, name, location, from, boot }) {
   const isHome = name === objectsHome(layout);
   const wrapped = isHome && (layout.wrapObjects !== undefined || boot !== undefined);
+  const counted = hasStores(bundle);
+  const handlers = [...(counted ? [handlerIn("counted-stores.js", "withCountedStores")] : []), ...(layout.ownCaches ? [handlerIn("own-caches.js", "withOwnCaches")] : [])];
   return {
     name,
     modulesRoot: bundle.root,
-    modules: wrapped ? wrappedModules(bundle, wrappedClasses(layout, bundle)) : modules(bundle),
+    modules: modules(bundle, [...(wrapped ? [faultyObjects(wrappedClasses(layout, bundle))] : []), ...handlers]),
     compatibilityDate: bundle.compatibilityDate,
     compatibilityFlags: bundle.compatibilityFlags,
-    bindings: { ...bundle.bindings, ...(wrapped && { HARNESS_BOOT: boot ?? name }) },
+    bindings: {
+      ...bundle.bindings,
+      ...(wrapped && { HARNESS_BOOT: boot ?? name }),
+      ...(counted && { HARNESS_COUNTED: { r2: bundle.r2, d1: bundle.d1 } }),
+      ...(layout.ownCaches && { HARNESS_LOCATION: location }),
+    },
     durableObjects: durableObjects(layout, bundle, name),
-    ...(layout.kv === "native" && { kvNamespaces: Object.fromEntries(bundle.kv.map((binding) => [binding, binding])) }),
+    ...(layout.kv === "native" && { kvNamespaces: named(bundle.kv) }),
+    ...(counted && { r2Buckets: named(bundle.r2), d1Databases: named(bundle.d1) }),
     serviceBindings: {
       [bundle.selfReference]: { name: appService(layout.selfReference(from)) },
       ...(layout.probe && { PROBE: probe(layout.probe, location) }),
       ...(layout.kv === "bridge" && bridges(bundle, location)),
+      ...(counted && { HARNESS_STORES: { name: STORES_SERVICE, entrypoint: "Stores" } }),
     },
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }, ...(wrapped ? [{ host: "127.0.0.1", port: 0, entrypoint: CONTROL_ENTRYPOINT }] : [])],
   };
@@ -142,30 +165,41 @@ function assets({ directory, binding = "ASSETS", runWorkerFirst = false, htmlHan
   };
 }
 
-function modules(bundle) {
-  return bundle.modules.map(({ type, name, contents }) => ({ type, path: path.join(bundle.root, name), ...(contents !== undefined && { contents }) }));
+/** What a binding names is named like the binding. */
+function named(bindings) {
+  return Object.fromEntries(bindings.map((binding) => [binding, binding]));
 }
 
-/** The bundle behind an entry that exports everything it exports, with the Durable Object classes under the test's control. */
-function wrappedModules(bundle, classes) {
+/**
+ * The bundle; with changes, behind an entry that exports everything it exports, changed.
+ *
+ * @typedef {{ file: string, lines: string[], handler?: string }} Change `lines` of the entry, which may import the harness's
+ *   `file`; `handler` is a function of it that makes the default handler another.
+ * @param {Bundle} bundle @param {Change[]} changes
+ */
+function modules(bundle, changes) {
+  const own = bundle.modules.map(({ type, name, contents }) => ({ type, path: path.join(bundle.root, name), ...(contents !== undefined && { contents }) }));
+  if (changes.length === 0) return own;
   const entry = JSON.stringify(`./${bundle.modules[0].name}`);
+  const handler = changes.reduce((inner, change) => (change.handler ? `${change.handler}(${inner})` : inner), "original.default");
+  const source = [`import * as original from ${entry};`, `export * from ${entry};`, ...changes.flatMap(({ lines }) => lines), `export default ${handler};`].join("\n");
+  const module = (name, contents) => ({ type: "ESModule", path: path.join(bundle.root, name), contents });
+  return [module("harness-entry.js", source), ...changes.map(({ file }) => module(`harness-${file}`, workerSource(file))), ...own];
+}
+
+/** The Durable Object classes under the test's control. */
+function faultyObjects(classes) {
+  const file = "object-faults.js";
   const subclasses = Object.entries(classes).map(
     ([className, methods]) =>
       `export class ${className} extends withFaults(original.${className}, "${className}", ${methods === true ? "undefined" : JSON.stringify(methods)}) {}`,
   );
-  const source = [
-    `import * as original from ${entry};`,
-    `import { withFaults } from "./harness-object-faults.js";`,
-    `export * from ${entry};`,
-    `export { ${CONTROL_ENTRYPOINT} } from "./harness-object-faults.js";`,
-    `export default original.default;`,
-    ...subclasses,
-  ].join("\n");
-  return [
-    { type: "ESModule", path: path.join(bundle.root, "harness-entry.js"), contents: source },
-    { type: "ESModule", path: path.join(bundle.root, "harness-object-faults.js"), contents: workerSource("object-faults.js") },
-    ...modules(bundle),
-  ];
+  const lines = [`import { withFaults } from "./harness-${file}";`, `export { ${CONTROL_ENTRYPOINT} } from "./harness-${file}";`, ...subclasses];
+  return { file, lines };
+}
+
+function handlerIn(file, handler) {
+  return { file, lines: [`import { ${handler} } from "./harness-${file}";`], handler };
 }
 
 function harnessWorker(name, file) {

@@ -1,6 +1,7 @@
-/** What both kinds of world have in common: the controls of KV and of the objects. */
+/** What both kinds of world have in common: the controls of the stores and of the objects. */
 
-import { KvControl, ObjectsControl } from "./controls.mjs";
+import { KvControl, ObjectsControl, StoresControl } from "./controls.mjs";
+import { hasStores } from "./services.mjs";
 import { Visited } from "./visited.mjs";
 
 /**
@@ -12,6 +13,7 @@ import { Visited } from "./visited.mjs";
  * @property {"native" | "bridge"} [kv] "bridge" makes KV countable, lagging and failing on demand.
  * @property {true | Record<string, string[] | true>} [wrapObjects] Makes Durable Objects countable and failing on demand: all that
  *   the bundle declares, or those named here, with all their methods or only some.
+ * @property {boolean} [ownCaches] Gives each isolate a Cache API of its own, as if it were in a region of its own; by default they share one.
  * @property {(from: number | "objects") => number} [selfReference] Which isolate answers the app's binding to itself; by
  *   default the isolate itself, and isolate 0 for the objects. `(i) => (i + 1) % n` renders elsewhere than where it was asked.
  */
@@ -25,17 +27,19 @@ export class SharedWorld extends Visited {
 
   async begin() {
     await super.begin();
-    const { bundle, objects, kv = "native", wrapObjects, selfReference } = this.options;
+    const { bundle, objects, kv = "native", wrapObjects, ownCaches = false, selfReference } = this.options;
     /** @type {import("./services.mjs").Layout} */
     this.layout = {
       bundle,
       objects,
       kv,
       wrapObjects,
+      ownCaches,
       selfReference: selfReference ?? ((from) => (from === "objects" ? 0 : from)),
       probe: this.probe.address,
     };
     this.kv = new KvControl((url, init) => this.#askControl(this.kvUrl(), url, init), { bridged: kv === "bridge", binding: bundle.kv[0] ?? objects?.kv[0] });
+    this.stores = new StoresControl((url, init) => this.#askControl(this.storesUrl(), url, init), { has: hasStores(bundle) });
     this.objects = new ObjectsControl((url, init) => this.#askControl(this.objectsUrl(), url, init), { wrapped: wrapObjects !== undefined });
   }
 

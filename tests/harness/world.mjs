@@ -4,7 +4,7 @@
  */
 
 import { Member } from "./member.mjs";
-import { CONTROL_ENTRYPOINT, KV_SERVICE, OBJECTS_SERVICE, app, appService, kv, objects, objectsHome } from "./services.mjs";
+import { CONTROL_ENTRYPOINT, KV_SERVICE, OBJECTS_SERVICE, STORES_SERVICE, app, appService, hasStores, kv, objects, objectsHome, stores } from "./services.mjs";
 import { SharedWorld } from "./shared-world.mjs";
 
 export { folderBundle, inlineBundle, wranglerBundle } from "./bundle.mjs";
@@ -45,6 +45,10 @@ class World extends SharedWorld {
     return this.#member.url(KV_SERVICE);
   }
 
+  storesUrl() {
+    return this.#member.url(STORES_SERVICE);
+  }
+
   objectsUrl() {
     return this.#member.url(CONTROL_ENTRYPOINT);
   }
@@ -52,7 +56,7 @@ class World extends SharedWorld {
   async start() {
     const { layout } = this;
     const apps = Array.from({ length: this.isolates }, (_, index) => app(layout, index));
-    const workers = [...apps, ...(layout.objects ? [objects(layout)] : []), kv(layout, "world")];
+    const workers = [...apps, ...(layout.objects ? [objects(layout)] : []), kv(layout, "world"), ...(hasStores(layout.bundle) ? [stores(layout)] : [])];
     await this.#member.start({
       storage: this.storage,
       workers,

@@ -88,6 +88,29 @@ test("KV lags, fails and is counted on demand", LIMIT, async (t) => {
   assert.deepEqual((await world.kv.keys()).map(({ name }) => name), ["a", "b", "c"]);
 });
 
+test("R2 and D1 are shared, and what they are billed for is counted", LIMIT, async (t) => {
+  const world = await started(t, { bundle: sampleApp({ r2: ["BUCKET"], d1: ["DATABASE"] }), isolates: 2 });
+  await world.stores.execute("DATABASE", "CREATE TABLE names (name TEXT)");
+  await text(world, 0, "/put-object?key=a&value=one");
+  assert.equal(await text(world, 1, "/get-object?key=a"), "one");
+  assert.equal(await text(world, 1, "/get-object?key=b"), "nothing", "which costs as much");
+  for (const name of ["a", "b"]) await text(world, 0, `/insert?key=${name}`);
+  assert.equal(await text(world, 1, "/names"), '[["a"],["b"]]');
+  assert.deepEqual(await world.stores.counts(), { r2ClassA: 1, r2ClassB: 2, d1RowsRead: 2, d1RowsWritten: 2 });
+  await world.stores.resetCounts();
+  assert.deepEqual(await world.stores.counts(), {});
+});
+
+test("isolates share the Cache API, unless each is to have its own", LIMIT, async (t) => {
+  for (const [ownCaches, seenByOther] of [[false, "the first isolate"], [true, "not yet"]]) {
+    const world = await started(t, { bundle: sampleApp(), isolates: 2, ownCaches });
+    const first = await text(world, 0, "/isolate");
+    assert.equal(await text(world, 0, "/cached?key=a"), "not yet");
+    assert.equal(await text(world, 0, "/cached?key=a"), first);
+    assert.equal((await text(world, 1, "/cached?key=a")).replace(first, "the first isolate"), seenByOther);
+  }
+});
+
 test("Durable Objects throw, hang, lose answers, are reset, and are counted on demand", LIMIT, async (t) => {
   const world = await started(t, { bundle: sampleApp(), isolates: 2, objects: sampleApp(), wrapObjects: { Counter: ["add"] } });
   assert.equal(await text(world, 0, "/count"), "1");
