@@ -6,7 +6,8 @@ import { PRICES, PRICES_AS_OF, priceOf } from "./prices.mjs";
 import { SITES, WARM, billRatio, forAMillionViews, staleShare, withOnegen, withOpenNextKv, withOpenNextLarge, withOpenNextSmall } from "./traffic.mjs";
 
 const kinds = {
-  again: "a hit within the window (1 s)",
+  again: "a hit within the window",
+  sibling: "a hit of another page of its route, likewise",
   hit: "a hit in an isolate that has the page, after the window",
   cold: "a hit in an isolate that has not",
   stale: "a stale page, with its regeneration",
@@ -17,23 +18,36 @@ const kinds = {
 
 const onegen = await countOperations("onegen");
 const opennext = await countOperations("opennext");
+const small = await countOperations("opennext-small");
+const large = await countOperations("opennext-large");
+const lazily = await countOperations("opennext-large-lazily");
 
 const dollars = (amount) => `$${amount.toFixed(2)}`;
 const table = (head, rows) => [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
-const counted = ({ kvReads, kvWrites, objectRequests, rowsWritten }) => [kvReads, kvWrites, objectRequests, rowsWritten].map((times) => Number(times.toFixed(1))).join(" · ");
+const listed = (...times) => times.map((each) => Number(each.toFixed(1))).join(" · ");
+const withKv = ({ kvReads, kvWrites, objectRequests, rowsWritten }) => listed(kvReads, kvWrites, objectRequests, rowsWritten);
+const withR2 = ({ r2Reads, r2Writes, objectRequests, rowsWritten, d1RowsWritten }) => listed(r2Reads, r2Writes, objectRequests, rowsWritten + d1RowsWritten);
 
-const perKind = table(
-  ["", "Onegen", "for a million", "OpenNext's KV setup", "for a million"],
-  Object.entries(kinds).map(([kind, told]) => [told, counted(onegen[kind]), dollars(priceOf(onegen[kind])), counted(opennext[kind]), dollars(priceOf(opennext[kind]))]),
-);
+/** What each kind of visit takes, and what that costs, with several setups. */
+const perKind = (told, setups) =>
+  table(
+    ["", ...Object.keys(setups).flatMap((name) => [name, "for a million"])],
+    Object.entries(kinds).map(([kind, name]) => [name, ...Object.values(setups).flatMap((setup) => [told(setup[kind]), dollars(priceOf(setup[kind]))])]),
+  );
 
-const setups = [withOnegen, withOpenNextKv, withOpenNextSmall, withOpenNextLarge, (site) => withOpenNextLarge(site, 0, undefined, { lazily: false })];
+const setups = [
+  [withOnegen, onegen],
+  [withOpenNextKv, opennext],
+  [withOpenNextSmall, small],
+  [withOpenNextLarge, large],
+  [withOpenNextLarge, lazily],
+];
 const perSite = Object.values(SITES).map((site) => {
-  const rows = WARM.map((warm) => [`${warm * 100} %`, ...setups.map((setup) => dollars(forAMillionViews(site, setup(site, warm, setup === withOnegen ? onegen : opennext))))]);
+  const rows = WARM.map((warm) => [`${warm * 100} %`, ...setups.map(([setup, operations]) => dollars(forAMillionViews(site, setup(site, warm, operations))))]);
   const { name, views, pages, places, lifetime } = site;
   return `**${name}**: ${views.toLocaleString("en")} views a day of ${pages} pages in ${places} places, each page good for ${lifetime} s; with KV alone ${(100 * staleShare(site)).toFixed(1)} % of the views find a stale page.
 
-${table(["warm", "Onegen", "OpenNext: KV, queue, 12 shards", "R2 and D1 *", "R2, regional cache *", "the same, read once *"], rows)}`;
+${table(["warm", "Onegen", "OpenNext: KV, queue, 12 shards", "R2 and D1", "R2, regional cache", "the same, refreshed"], rows)}`;
 });
 
 const ratio = billRatio(onegen, opennext);
@@ -41,7 +55,7 @@ writeFileSync(
   new URL("../docs/cost.md", import.meta.url),
   `# Cost
 
-Written by \`make bill\`. Operations are counted on real workerd, through the example's app on Next.js 16.4, whose pages have the four tags of
+Written by \`make bill\`. Operations are counted on real workerd, through the example's app on Next.js 16.4, whose pages have the five tags of
 their paths; prices are Cloudflare's list prices of ${PRICES_AS_OF}, beyond what a plan includes. What a Worker costs besides (requests and CPU time) is the same with
 any cache, and left out.
 
@@ -49,11 +63,21 @@ any cache, and left out.
 
 KV reads · KV writes · requests to Durable Objects · rows that these write, alarms among them.
 
-${perKind}
+${perKind(withKv, { Onegen: onegen, "OpenNext's KV setup": opennext })}
 
+OpenNext's documentation has two setups with R2 and the interceptor: for small sites with tags in D1, for large ones with a regional cache before R2 and tags
+in objects of six regions. The regional cache is counted as documented (\`bypassTagCacheOnCacheHit\`, with purges by Cloudflare's API, which are not counted), and with
+what its code does of itself on Next.js 16: it asks for tags, and reads R2 again behind every hit. Each isolate here is in a region of its own.
+
+R2 reads · R2 writes · requests to Durable Objects · rows that these or D1 write. What is read in rows is in the prices: two for a tag that was ever invalidated, $0.001 for a million.
+
+${perKind(withR2, { "R2 and D1": small, "R2, regional cache": large, "the same, refreshed": lazily })}
+
+- The window is 1 s with Onegen; in the large setup a region takes what it knows of tags for granted for 5 s.
 - OpenNext takes a page for stale that an isolate has not seen before ([H1](faults.md)): its "hit in an isolate that has not" is a regeneration.
 - An isolate of Onegen asks the ledger at most once per window, however many views and tags there are. OpenNext asks one object for each shard that a
-  page's tags fall into, on every view: up to twelve, four or five here.
+  page's tags fall into, on every view: up to twelve, four or five here; in the large setup once in 5 s, if at all, and
+  an invalidation is written to 12 objects, or 24 for a path.
 - Whoever waits for a render holds the coordinator at work: ${dollars(PRICES.objectSeconds)} for a million seconds, whether one waits or a thousand do.
 
 ## What a million views cost
@@ -65,8 +89,9 @@ elsewhere after a minute; an object is at work for 1 ms per call, and for 300 ms
 
 ${perSite.join("\n\n")}
 
-\\* by what the source of OpenNext 1.20.13 does, not counted here. The regional cache reads R2 again behind every hit with Next.js 16 unless told otherwise, and then it does
-not see soft invalidations ([H16](faults.md)). These are the cheaper setups where most views meet a new version, and have the other faults of [the table](faults.md).
+R2 and D1 is the cheapest where most views meet a new version: a write to R2 is $4.50 for a million, one to KV $5, and nobody but the queue is asked for a lease. Where pages stay,
+each of its views still reads R2. The regional cache as documented asks nobody, and then it does not see soft invalidations ([H16](faults.md)); refreshed, as the code would have it, it
+costs as much as R2 and D1, and the tags besides. All have the other faults of [the table](faults.md).
 
 With nine of ten views warm and 5 % stale the shop's bill is **${ratio.toFixed(2)}** of OpenNext's KV setup's (\`bench_bill_ratio\`). What stands in the way of less is the write of a
 new version: both write it to KV, $5 for a million, whoever reads it, and most pages of such a site are asked for about once per lifetime. The fresh views alone
@@ -92,10 +117,10 @@ writeFileSync(
   new URL("../docs/figures/bill.svg", import.meta.url),
   bars({
     title: "What caching adds to the bill of a million views: a shop, 5 % stale",
-    series: ["Onegen", "OpenNext, KV and 12 shards"],
+    series: ["Onegen", "OpenNext, KV, shards", "OpenNext, R2 and D1", "OpenNext, regional cache"],
     groups: WARM.map((warm) => ({
       name: `${warm * 100} % warm`,
-      values: [forAMillionViews(SITES.shop, withOnegen(SITES.shop, warm, onegen)), forAMillionViews(SITES.shop, withOpenNextKv(SITES.shop, warm, opennext))],
+      values: setups.slice(0, 4).map(([setup, operations]) => forAMillionViews(SITES.shop, setup(SITES.shop, warm, operations))),
     })),
     told: dollars,
   }),

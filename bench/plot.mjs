@@ -32,7 +32,7 @@ export function bars({ title, series, groups, told, logarithmic = false }) {
     return [label, ...columns];
   });
   const legend = series.map((name, index) => {
-    const x = MARGIN.left + index * 230;
+    const x = MARGIN.left + index * Math.min(230, (WIDTH - MARGIN.left - MARGIN.right) / series.length);
     return `<rect x="${x}" y="${HEIGHT - 16}" width="10" height="10" fill="${COLOURS[index]}"/>${text(x + 16, HEIGHT - 7, name, "start")}`;
   });
   const scale = logarithmic ? " (logarithmic)" : "";

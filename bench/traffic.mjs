@@ -16,6 +16,8 @@ const RENDER_SECONDS = 0.5;
 const CALL_SECONDS = 0.001;
 const PUT_SECONDS = 0.3;
 const WINDOW_SECONDS = 1;
+/** How long the documented setup for large sites keeps in a region what it knows of tags. */
+const REGIONAL_TAGS_SECONDS = 5;
 const DAY_SECONDS = 86_400;
 
 /** @typedef {{ name: string, views: number, pages: number, places: number, lifetime: number }} Site `views` in a day */
@@ -66,6 +68,23 @@ function fivePercentStale(site) {
   return { ...site, lifetime: long };
 }
 
+/** The share of requests, so many per second, that come after a window which the last such one began. */
+const askingShare = (rate, seconds) => 1 / (1 + rate * seconds);
+
+/** The share of views whose page nobody has asked for in their place within a window. */
+function askingShareOfPages(site, seconds) {
+  const asking = rates(site).reduce((sum, rate) => sum + rate * askingShare(rate / site.places, seconds), 0);
+  return asking / (site.views / DAY_SECONDS);
+}
+
+/** How many views in a day are the first of a version in their place; where it was rendered it is known. */
+function firstViews(site) {
+  return rates(site).reduce((sum, rate) => {
+    const versions = DAY_SECONDS / (site.lifetime + RENDER_SECONDS + 1 / rate);
+    return sum + versions * (site.places - 1) * (1 - Math.exp((-rate * site.lifetime) / site.places));
+  }, 0);
+}
+
 /** @typedef {Awaited<ReturnType<typeof import("./operations.mjs").countOperations>>} Counted */
 
 /** What Onegen has the stores do in a day; `warm` is the share of views whose isolate has the page in memory. @param {Counted} counted */
@@ -73,7 +92,7 @@ export function withOnegen(site, warm, counted) {
   const { events, views } = staleness(site, RENDER_SECONDS);
   const fresh = site.views - views;
   // An isolate asks the ledger once per window.
-  const asks = 1 / (1 + (site.views / DAY_SECONDS / site.places) * WINDOW_SECONDS);
+  const asks = askingShare(site.views / DAY_SECONDS / site.places, WINDOW_SECONDS);
   const operations = sumOf(
     [events, counted.stale],
     [views - events, counted.waiting],
@@ -99,22 +118,31 @@ export function withOpenNextKv(site, warm, counted) {
   return atWork(operations, operations.kvWrites * RENDER_SECONDS);
 }
 
-/** OpenNext's documented setup for small sites, R2 and D1 with the interceptor, by what its source does (1.20.13): four tags a page. */
-export function withOpenNextSmall(site) {
+/** What OpenNext's documented setup for small sites does: R2, D1 and the interceptor, asked for every view. @param {Counted} counted */
+export function withOpenNextSmall(site, _warm, counted) {
   const { events, views } = staleness(site, RENDER_SECONDS);
-  const hit = { r2Reads: 1, d1RowsRead: 4 };
-  const regeneration = { r2Reads: 1, r2Writes: 1, d1RowsRead: 4, objectRequests: 1, rowsWritten: 2 };
-  return atWork(sumOf([site.views, hit], [events, regeneration], [views - events, { objectRequests: 1 }]), events * RENDER_SECONDS);
+  const operations = sumOf([events, counted.stale], [views - events, counted.waiting], [site.views - views, counted.again]);
+  return atWork(operations, events * RENDER_SECONDS);
 }
 
 /**
- * Its setup for large sites: a regional cache before R2, which costs nothing. Next.js 16 has it read R2 again behind every hit, as
- * is the code's default; the documentation's setting does not, and then soft invalidations are not seen (docs/faults.md, H16).
+ * Its setup for large sites: what a region knows costs nothing. A page's own tag is asked about again with the page, those of its
+ * route and of the app with any page. @param {Counted} counted
  */
-export function withOpenNextLarge(site, _warm, _counted, { lazily = true } = {}) {
-  const { events } = staleness(site, RENDER_SECONDS);
-  const regeneration = { r2Reads: 2, r2Writes: 1, objectRequests: 5, rowsWritten: 2 };
-  return atWork(sumOf([site.views, { r2Reads: lazily ? 1 : 0 }], [events, regeneration]), events * RENDER_SECONDS);
+export function withOpenNextLarge(site, _warm, counted) {
+  const { events, views } = staleness(site, RENDER_SECONDS);
+  const fresh = site.views - views;
+  const first = Math.min(fresh, firstViews(site));
+  const [page, route] = [askingShareOfPages(site, REGIONAL_TAGS_SECONDS), askingShare(site.views / DAY_SECONDS / site.places, REGIONAL_TAGS_SECONDS)];
+  const operations = sumOf(
+    [events, counted.stale],
+    [views - events, counted.waiting],
+    [first, counted.cold],
+    [(fresh - first) * route, counted.hit],
+    [(fresh - first) * (page - route), counted.sibling],
+    [(fresh - first) * (1 - page), counted.again],
+  );
+  return atWork(operations, events * RENDER_SECONDS);
 }
 
 function atWork(operations, waitedSeconds) {

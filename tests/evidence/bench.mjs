@@ -59,7 +59,7 @@ const bill = scene("bench_bill_ratio", {
     return billRatio({ ...counted, hit: counted.cold, again: counted.cold }, counted);
   },
   controlName: "OpenNext's own operations, every isolate cold",
-  limitMs: 180_000,
+  limitMs: 240_000,
 });
 
 const engineSize = scene("engine_wasm_gzip_kib", {
