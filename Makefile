@@ -174,10 +174,14 @@ test-packaging: wasm
 test-demo: wasm
 	node examples/demo.mjs --check
 
-# The setups of OpenNext that the figures are beside.
+# What the figures are beside: further setups of OpenNext, and vinext.
 .PHONY: bench-apps
-bench-apps: apps
+bench-apps: apps bench/vinext/node_modules/.package-lock.json
 	node tests/e2e/build.mjs --bench
+
+bench/vinext/node_modules/.package-lock.json: bench/vinext/package.json bench/vinext/package-lock.json
+	npm --prefix bench/vinext ci --no-audit --no-fund
+	@touch $@
 
 .PHONY: bench
 bench: bench-apps

@@ -13,10 +13,11 @@ const isolates = {
   cold: 'onegen {"memoryBytes":0,"windowMs":0}',
   opennext: "opennext {}",
 };
-const order = Object.keys(isolates);
+/** Beside them, where it is installed: an isolate that has just learnt of the page's tags, and one that knows nothing. */
+const vinextIsolates = { vinext: "vinext {}", vinextCold: 'vinext {"begunAnew":true}' };
 
 /** How often each is done within one measurement: long enough to be measured from outside. */
-const TIMES = { warm: 20_000, cold: 600, byHand: 600, opennext: 80, lease: 300, plainLease: 300, restartedLease: 60, handedOver: 150 };
+const TIMES = { warm: 20_000, cold: 600, byHand: 600, opennext: 80, vinext: 200, vinextCold: 80, lease: 300, plainLease: 300, restartedLease: 60, handedOver: 150 };
 
 /** @typedef {{ bytes: number, tags: number }} Page */
 
@@ -25,28 +26,33 @@ const keyOf = ({ bytes, tags }) => `/page-${bytes}-${tags}`;
 /** The same page where KV does not have it. @param {Page} page */
 const handedOver = (page) => `${keyOf(page)}/handed-over`;
 
-export async function startBench() {
-  const world = await startWorld({ bundle: await benchBundle(), isolates: order.length });
+/** @param {{ vinext?: boolean }} [also] */
+export async function startBench({ vinext = false } = {}) {
+  const all = { ...isolates, ...(vinext && vinextIsolates) };
+  const order = Object.keys(all);
+  const world = await startWorld({ bundle: await benchBundle({ vinext }), isolates: order.length });
   const ask = async (isolate, path) => {
-    const response = await world.fetch(order.indexOf(isolate), path, { headers: { "x-cache": isolates[isolate] } });
+    const response = await world.fetch(order.indexOf(isolate), path, { headers: { "x-cache": all[isolate] } });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${path} on ${isolate}: ${response.status} ${text}`);
   };
-  return new Bench(world, ask);
+  return new Bench(world, ask, order);
 }
 
 class Bench {
   #world;
   #ask;
+  #isolates;
 
-  constructor(world, ask) {
+  constructor(world, ask, isolates) {
     this.#world = world;
     this.#ask = ask;
+    this.#isolates = isolates;
   }
 
-  /** Has both caches keep a page, and, where that is wanted, a coordinator one that KV does not have. @param {Page} page */
+  /** Has each cache keep a page, and, where that is wanted, a coordinator one that KV does not have. @param {Page} page */
   async store(page, isHandedOver) {
-    for (const isolate of ["warm", "opennext"]) await this.#ask(isolate, `/set?${new URLSearchParams({ key: keyOf(page), ...page })}`);
+    for (const isolate of ["warm", "opennext", "vinext"].filter((name) => this.#isolates.includes(name))) await this.#ask(isolate, `/set?${new URLSearchParams({ key: keyOf(page), ...page })}`);
     await new Promise((resolve) => setTimeout(resolve, 1000));
     if (!isHandedOver) return;
     const other = { ...page, key: handedOver(page) };
@@ -57,8 +63,9 @@ class Bench {
 
   /** Microseconds of one call. @param {keyof TIMES} what @param {Page} page */
   async measure(what, page) {
-    const isolate = what in isolates ? what : "cold";
-    const doing = what in isolates || what === "handedOver" ? "get" : what;
+    const isIsolate = this.#isolates.includes(what);
+    const isolate = isIsolate ? what : "cold";
+    const doing = isIsolate || what === "handedOver" ? "get" : what;
     const key = what === "handedOver" ? handedOver(page) : keyOf(page);
     const took = async (path, n) => {
       const begun = performance.now();

@@ -5,14 +5,14 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { wranglerBundle } from "../tests/harness/world.mjs";
 
-const built = fileURLToPath(new URL("../tests/.build", import.meta.url));
+const here = (file) => fileURLToPath(new URL(file, import.meta.url));
+const built = here("../tests/.build");
 
 const config = {
   name: "onegen-bench",
-  main: "worker.js",
   compatibility_date: "2026-07-01",
   compatibility_flags: ["nodejs_compat"],
-  kv_namespaces: [{ binding: "ONEGEN_KV" }, { binding: "NEXT_INC_CACHE_KV" }],
+  kv_namespaces: [{ binding: "ONEGEN_KV" }, { binding: "NEXT_INC_CACHE_KV" }, { binding: "VINEXT_KV_CACHE" }],
   durable_objects: {
     bindings: [
       { name: "ONEGEN_ROUTES", class_name: "RouteCoordinator" },
@@ -24,12 +24,20 @@ const config = {
   migrations: [{ tag: "v1", new_sqlite_classes: ["RouteCoordinator", "TagLedger", "DOShardedTagCache", "PlainCoordinator"] }],
 };
 
-export async function benchBundle() {
-  const stage = path.join(built, "bench");
+/** @param {{ vinext?: boolean }} [also] with vinext's cache, which `make bench` alone installs */
+export async function benchBundle({ vinext = false } = {}) {
+  const stage = path.join(built, vinext ? "bench-vinext" : "bench");
   await rm(stage, { recursive: true, force: true });
-  await mkdir(stage, { recursive: true });
-  await symlink(path.join(built, "source/examples/next-app/node_modules"), path.join(stage, "node_modules"));
-  await copyFile(fileURLToPath(new URL("worker.js", import.meta.url)), path.join(stage, "worker.js"));
-  await writeFile(path.join(stage, "wrangler.json"), JSON.stringify(config));
+  await lay(stage, "worker.js", path.join(built, "source/examples/next-app/node_modules"));
+  if (vinext) await lay(stage, "vinext/worker.js", here("vinext/node_modules"));
+  await writeFile(path.join(stage, "wrangler.json"), JSON.stringify({ ...config, main: vinext ? "vinext/worker.js" : "worker.js" }));
   return wranglerBundle({ config: path.join(stage, "wrangler.json"), outdir: path.join(stage, "bundle"), main: "worker.js" });
+}
+
+/** A file of this folder, beside the modules that it imports. */
+async function lay(stage, file, modules) {
+  const folder = path.dirname(path.join(stage, file));
+  await mkdir(folder, { recursive: true });
+  await symlink(modules, path.join(folder, "node_modules"));
+  await copyFile(here(file), path.join(stage, file));
 }
