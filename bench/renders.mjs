@@ -3,15 +3,19 @@
 import { builtApp } from "../tests/evidence/apps.mjs";
 import { startWorld } from "../tests/harness/world.mjs";
 
-export const ISOLATES = [1, 4, 16];
+export const ISOLATES = [1, 4, 16, 64];
 const VISITORS = 5;
 const RENDER_MS = 400;
+/** How long renders take before: a lease lasts three times as long, and with 64 isolates on two cores a render is not done sooner. */
+const SLOW_MS = 3000;
+/** Until a page of `/quick` is stale, and everything that was begun has ended. */
+const STALE_MS = 6000;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What becomes of pages, and how: the page, and what happens to it between its first render and the crowd. */
+/** What becomes of pages, and how: the page, and what happens to it between its first renders and the crowd. */
 const EVENTS = {
   "never built": { path: "/isr/never" },
-  stale: { path: "/quick/stale", happens: () => sleep(6000) },
+  stale: { path: "/quick/stale", happens: async () => {} },
   purged: { path: "/isr/purged", happens: (world) => world.visit(0, "/api/revalidate?path=/isr/purged", { method: "POST" }) },
 };
 
@@ -23,8 +27,12 @@ export async function rendersPerEvent(variant) {
     const everywhere = Array.from({ length: isolates }, (_, index) => index);
     for (const isolate of everywhere) await world.visit(isolate, "/");
     for (const [event, { path, happens }] of Object.entries(EVENTS)) {
-      if (happens) for (const isolate of everywhere) await world.visit(isolate, path);
-      await happens?.(world);
+      if (happens) {
+        world.probe.behave(path, { delayMs: SLOW_MS });
+        for (const isolate of everywhere) await world.visit(isolate, path);
+        await sleep(STALE_MS);
+        await happens(world);
+      }
       const before = world.probe.renders(path).length;
       world.probe.behave(path, { delayMs: RENDER_MS });
       await world.crowd({ isolates: everywhere, each: VISITORS, path });

@@ -4,12 +4,15 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { byTurns, startBench } from "./calls.mjs";
 import { judging } from "./judge.mjs";
+import { oldAnswers } from "./old-answers.mjs";
 import { bars } from "./plot.mjs";
 import { rendersOfProcesses } from "./processes.mjs";
 import { redisIsInstalled } from "./redis.mjs";
 import { ISOLATES, rendersPerEvent } from "./renders.mjs";
 import { wholeRequests } from "./requests.mjs";
 import { difference, median, ratio, spread, told } from "./statistics.mjs";
+import { getsBesideVinext, vinextOperations } from "./vinext.mjs";
+import { waiting } from "./waiting.mjs";
 import { gzipBytesOf, instantiations } from "./wasm.mjs";
 
 const { values } = parseArgs({ options: { alternations: { type: "string", default: "9" }, only: { type: "string" } } });
@@ -111,6 +114,37 @@ const parts = {
     const renders = { onegen: await rendersPerEvent("onegen"), opennext: await rendersPerEvent("opennext") };
     for (const [event, counts] of Object.entries(renders.onegen)) row(event, ...counts, ...renders.opennext[event]);
     return renders;
+  },
+
+  async waiting() {
+    head("How long visitors on four isolates wait, as a ratio to the render", "", "Onegen", "its last", "OpenNext's KV setup", "its last");
+    const waits = { onegen: await waiting("onegen", alternations), opennext: await waiting("opennext", alternations) };
+    for (const event of Object.keys(waits.onegen)) {
+      row(event, ...[waits.onegen[event], waits.opennext[event]].flatMap(({ typical, longest }) => [told(spread(typical)), told(spread(longest))]));
+    }
+    return waits;
+  },
+
+  async oldAnswers() {
+    head("From an invalidation to the last old answer, in windows of 1 s", "", "the isolate that was told", "others");
+    const answers = {};
+    for (const variant of ["onegen", "opennext", "opennext-large-lazily"]) {
+      answers[variant] = await oldAnswers(variant, alternations);
+      row(variant, ...Object.values(answers[variant]).map((taken) => told(spread(taken.map((ms) => ms / 1000)))));
+    }
+    return answers;
+  },
+
+  async vinext() {
+    head("One get of 20 kB with 7 tags beside vinext's KV cache, in µs", "", "Onegen", "vinext", "times as long");
+    const gets = await getsBesideVinext(alternations);
+    for (const [name, one, other] of [["warm", "warm", "vinext"], ["cold", "cold", "vinextCold"]]) {
+      row(name, micros(gets[one]), micros(gets[other]), told(ratio(gets[other], gets[one])));
+    }
+    head("What a visit has KV do with vinext", "", "reads", "writes");
+    const operations = await vinextOperations();
+    for (const [kind, { kvReads, kvWrites }] of Object.entries(operations)) row(kind, kvReads, kvWrites);
+    return { gets, operations };
   },
 
   async processes() {

@@ -21,6 +21,7 @@ export function difference(one, other) {
   return spread(one.map((value, turn) => value - other[turn]));
 }
 
+/** Of several values: the median, and from where to where. */
 export const spread = (values) => ({ median: median(values), from: Math.min(...values), to: Math.max(...values) });
 
 /** As a table shows it. */
