@@ -10,6 +10,9 @@ const SINCE_LIMIT_MS = 2000;
 /** KV may show a new key late: the namespace's id is looked for after so many publications before it counts as missing. */
 const NAMESPACE_QUESTIONS = 20;
 
+/** Between microtasks no event comes: whoever says a thing twice within so many of them knew of nothing else in between. */
+const SAME_CALL = 100;
+
 /** So many different warnings say enough. */
 const WARNINGS_HELD = 1000;
 
@@ -214,16 +217,22 @@ export class Host {
   }
 
   /**
-   * Records an invalidation; resolves to whether it was recorded. Next.js tells each of its handlers of one, at once: what is told
-   * again in the same turn is recorded once. That there is a profile says more than what is in it.
+   * Records an invalidation; resolves to whether it was recorded. Next.js tells each of its handlers of one, at once, and OpenNext's
+   * adapter passes that on some microtasks later: what is told again by then is recorded once. That there is a profile says more than
+   * what is in it.
    */
   invalidate(context, { tags, profile }) {
     const id = JSON.stringify([tags, profile]);
-    if (!this.#announced.has(id)) {
-      this.#announced.set(id, this.#record(context, { tags, profile }));
-      queueMicrotask(() => this.#announced.delete(id));
-    }
-    return this.#announced.get(id);
+    const announced = this.#announced.get(id);
+    if (announced) return announced;
+    const recording = this.#record(context, { tags, profile });
+    const forget = () => {
+      if (this.#announced.get(id) === recording) this.#announced.delete(id);
+    };
+    this.#announced.set(id, recording);
+    afterMicrotasks(SAME_CALL, forget);
+    recording.then(forget, forget);
+    return recording;
   }
 
   async #record(context, { tags, profile }) {
@@ -379,4 +388,9 @@ export class Host {
 function untilExpired(ms) {
   if (ms === undefined || ms >= FOREVER_MS) return undefined;
   return ms > 0 ? Math.floor(ms) : 0;
+}
+
+function afterMicrotasks(count, run) {
+  if (count === 0) run();
+  else queueMicrotask(() => afterMicrotasks(count - 1, run));
 }
