@@ -1,5 +1,6 @@
 // OpenNext's overrides, as the entry Worker does them: between OpenNext's calls and the engine's.
 import { RequestContext, currentContext } from "../context.js";
+import { profileOf } from "../invalidation.js";
 import { isOfPagesRouter, isShellOf, pathTags } from "../paths.js";
 import { Readings } from "../readings.js";
 import { DataCache } from "./data.js";
@@ -244,9 +245,9 @@ function byProfile(tags) {
   const groups = new Map();
   for (const written of tags) {
     const { tag, stale, expire } = typeof written === "string" ? { tag: written } : written;
-    const soft = stale !== undefined;
-    const id = soft ? String(expire === undefined ? "" : expire - stale) : "hard";
-    const profile = soft ? { expire_ms: expire === undefined ? undefined : Math.max(0, expire - stale) } : undefined;
+    const durations = stale === undefined ? undefined : { expire: expire === undefined ? undefined : Math.max(0, expire - stale) / 1000 };
+    const profile = profileOf(durations);
+    const id = JSON.stringify(profile);
     const group = groups.get(id) ?? [profile, []];
     group[1].push(tag);
     groups.set(id, group);

@@ -6,6 +6,7 @@ import { Engine } from "../../pkg/engine/node.js";
 import { Host } from "../../pkg/host.js";
 import { NextHost } from "../../pkg/next/host.js";
 import { OpenNextHost } from "../../pkg/opennext/host.js";
+import { UseCache } from "../../pkg/use-cache/cache.js";
 import { RecordingStores } from "./recording-stores.mjs";
 
 const KEY = "/route-cache/PAGES/77/$/shop/one";
@@ -108,4 +109,16 @@ test("what was to render a page and showed its shell is given back as unused", a
   const leases = [...context.leases.values()];
   assert.deepEqual(leases.map((lease) => context.reasonOf(lease, false)), ["unused", "unused"]);
   assert.deepEqual(leases.map((lease) => context.reasonOf(lease, true)), ["failed", "failed"]);
+});
+
+test("an invalidation that both of its handlers are told of is recorded once, with durations and without", async () => {
+  const host = newHost();
+  const isolate = new OpenNextHost({ host, seeded: false, previewId: "preview" });
+  const useCache = new UseCache({ host, currentContext: newRequest, sharesPromises: false, ledger: "tag ledger" });
+  for (const [expire, recorded] of [[0, "append a"], [60, 'append a {"expire_ms":60000}'], [undefined, "append a {}"]]) {
+    const told = { tag: "a", stale: NOW, expire: expire === undefined ? undefined : NOW + expire * 1000 };
+    await Promise.all([useCache.updateTags(["a"], { expire }), isolate.writeTags([told])]);
+    assert.deepEqual(stores.took(), [recorded]);
+    await new Promise(setImmediate);
+  }
 });
