@@ -25,7 +25,7 @@ help:
 	@echo 'make exhaustive  every history within bounds, with the number of states'
 	@echo 'make fuzz        DECODER=frame with libFuzzer for SECONDS=60; needs the nightly toolchain'
 	@echo 'make chaos       SECONDS=3600 of kills, outages, lag and clock jumps under mixed traffic on both hosts (SEED=n)'
-	@echo 'make bench       how long calls take and how many hits a second, as ratios to what they are compared with; the figures of README'
+	@echo 'make bench       calls, whole requests, renders, waiting: beside OpenNext, vinext, Next.js and a Redis handler; the figures of README'
 	@echo 'make bill        operations counted, times list prices: writes docs/cost.md'
 	@echo 'make wasm        the two wasm files of the npm package'
 
@@ -174,9 +174,9 @@ test-packaging: wasm
 test-demo: wasm
 	node examples/demo.mjs --check
 
-# What the figures are beside: further setups of OpenNext, and vinext.
+# Further setups of OpenNext that figures are beside.
 .PHONY: bench-apps
-bench-apps: apps bench/vinext/node_modules/.package-lock.json
+bench-apps: apps
 	node tests/e2e/build.mjs --bench
 
 bench/vinext/node_modules/.package-lock.json: bench/vinext/package.json bench/vinext/package-lock.json
@@ -184,8 +184,8 @@ bench/vinext/node_modules/.package-lock.json: bench/vinext/package.json bench/vi
 	@touch $@
 
 .PHONY: bench
-bench: bench-apps
-	node tests/fleet/build.mjs redis
+bench: bench-apps bench/vinext/node_modules/.package-lock.json
+	if command -v redis-server > /dev/null; then node tests/fleet/build.mjs redis; fi
 	node bench/run.mjs
 
 .PHONY: bill

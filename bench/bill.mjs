@@ -12,12 +12,13 @@ const kinds = {
   cold: "a hit in an isolate that has not",
   stale: "a stale page, with its regeneration",
   waiting: "another stale one meanwhile",
-  first: "a page that was never asked for, with its coordinator's tables",
+  first: "a page that was never asked for, with the tables that brings about",
   invalidation: "an invalidation of one tag, and the page that answers it",
 };
 
 const onegen = await countOperations("onegen");
 const opennext = await countOperations("opennext");
+const intercepted = await countOperations("opennext-interception");
 const small = await countOperations("opennext-small");
 const large = await countOperations("opennext-large");
 const lazily = await countOperations("opennext-large-lazily");
@@ -38,6 +39,7 @@ const perKind = (told, setups) =>
 const setups = [
   [withOnegen, onegen],
   [withOpenNextKv, opennext],
+  [withOpenNextKv, intercepted],
   [withOpenNextSmall, small],
   [withOpenNextLarge, large],
   [withOpenNextLarge, lazily],
@@ -47,10 +49,10 @@ const perSite = Object.values(SITES).map((site) => {
   const { name, views, pages, places, lifetime } = site;
   return `**${name}**: ${views.toLocaleString("en")} views a day of ${pages} pages in ${places} places, each page good for ${lifetime} s; with KV alone ${(100 * staleShare(site)).toFixed(1)} % of the views find a stale page.
 
-${table(["warm", "Onegen", "OpenNext: KV, queue, 12 shards", "R2 and D1", "R2, regional cache", "the same, refreshed"], rows)}`;
+${table(["warm", "Onegen", "OpenNext: KV, queue, 12 shards", "with its interceptor", "R2 and D1", "R2, regional cache", "the same, refreshed"], rows)}`;
 });
 
-const ratio = billRatio(onegen, opennext);
+const [ratio, ratioIntercepted] = [opennext, intercepted].map((operations) => billRatio(onegen, operations));
 writeFileSync(
   new URL("../docs/cost.md", import.meta.url),
   `# Cost
@@ -63,18 +65,19 @@ any cache, and left out.
 
 KV reads · KV writes · requests to Durable Objects · rows that these write, alarms among them.
 
-${perKind(withKv, { Onegen: onegen, "OpenNext's KV setup": opennext })}
+${perKind(withKv, { Onegen: onegen, "OpenNext's KV setup": opennext, "with its interceptor": intercepted })}
 
-OpenNext's documentation has two setups with R2 and the interceptor: for small sites with tags in D1, for large ones with a regional cache before R2 and tags
-in objects of six regions. The regional cache is counted as documented (\`bypassTagCacheOnCacheHit\`, with purges by Cloudflare's API, which are not counted), and with
-what its code does of itself on Next.js 16: it asks for tags, and reads R2 again behind every hit. Each isolate here is in a region of its own.
+OpenNext's documentation (opennext.js.org/cloudflare/caching) has two setups with R2 and the interceptor: for small sites with tags in D1, for large ones with a regional cache before
+R2 and tags in objects of six regions. The regional cache is counted as documented (\`bypassTagCacheOnCacheHit\`, opennextjs/docs#185, with purges by Cloudflare's API, which are not
+counted), and with what its code does of itself on Next.js 16, where it advises against that: it asks for tags, and reads R2 again behind every hit. Each isolate here is in a region
+of its own.
 
 R2 reads · R2 writes · requests to Durable Objects · rows that these or D1 write. What is read in rows is in the prices: two for a tag that was ever invalidated, $0.001 for a million.
 
 ${perKind(withR2, { "R2 and D1": small, "R2, regional cache": large, "the same, refreshed": lazily })}
 
 - The window is 1 s with Onegen; in the large setup a region takes what it knows of tags for granted for 5 s.
-- OpenNext takes a page for stale that an isolate has not seen before ([H1](faults.md)): its "hit in an isolate that has not" is a regeneration.
+- Without its interceptor, which is off by default, OpenNext takes a page for stale that an isolate has not seen before ([H1](faults.md)): its "hit in an isolate that has not" is a regeneration.
 - An isolate of Onegen asks the ledger at most once per window, however many views and tags there are. OpenNext asks one object for each shard that a
   page's tags fall into, on every view: up to twelve, four or five here; in the large setup once in 5 s, if at all, and
   an invalidation is written to 12 objects, or 24 for a path.
@@ -93,7 +96,7 @@ R2 and D1 is the cheapest where most views meet a new version: a write to R2 is 
 each of its views still reads R2. The regional cache as documented asks nobody, and then it does not see soft invalidations ([H16](faults.md)); refreshed, as the code would have it, it
 costs as much as R2 and D1, and the tags besides. All have the other faults of [the table](faults.md).
 
-With nine of ten views warm and 5 % stale the shop's bill is **${ratio.toFixed(2)}** of OpenNext's KV setup's (\`bench_bill_ratio\`). What stands in the way of less is the write of a
+With nine of ten views warm and 5 % stale the shop's bill is **${ratio.toFixed(2)}** of OpenNext's KV setup's (\`bench_bill_ratio\`), and ${ratioIntercepted.toFixed(2)} with OpenNext's interceptor, which spares it H1. What stands in the way of less is the write of a
 new version: both write it to KV, $5 for a million, whoever reads it, and most pages of such a site are asked for about once per lifetime. The fresh views alone
 cost ${((0.1 * priceOf(onegen.cold) + 0.9 * priceOf(onegen.hit)) / (0.1 * priceOf(opennext.stale) + 0.9 * priceOf(opennext.again))).toFixed(2)} of OpenNext's.
 
@@ -117,10 +120,10 @@ writeFileSync(
   new URL("../docs/figures/bill.svg", import.meta.url),
   bars({
     title: "What caching adds to the bill of a million views: a shop, 5 % stale",
-    series: ["Onegen", "OpenNext, KV, shards", "OpenNext, R2 and D1", "OpenNext, regional cache"],
+    series: ["Onegen", "OpenNext, KV", "KV, interceptor", "R2 and D1", "regional cache"],
     groups: WARM.map((warm) => ({
       name: `${warm * 100} % warm`,
-      values: setups.slice(0, 4).map(([setup, operations]) => forAMillionViews(SITES.shop, setup(SITES.shop, warm, operations))),
+      values: setups.slice(0, 5).map(([setup, operations]) => forAMillionViews(SITES.shop, setup(SITES.shop, warm, operations))),
     })),
     told: dollars,
   }),

@@ -3,7 +3,7 @@
 const WIDTH = 720;
 const HEIGHT = 300;
 const MARGIN = { top: 48, right: 16, bottom: 44, left: 16 };
-const COLOURS = ["#2563eb", "#d97706", "#059669", "#9333ea"];
+const COLOURS = ["#2563eb", "#d97706", "#f0b45b", "#059669", "#9333ea"];
 
 /**
  * @param {object} chart

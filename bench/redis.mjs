@@ -25,7 +25,12 @@ export async function startRedis() {
   const given = ["--bind", "127.0.0.1", "--port", String(port), "--save", "", "--appendonly", "no"];
   const shell = spawn("sh", ["-c", UNTIL_INPUT_ENDS, NAME, ...given], { stdio: ["pipe", "pipe", "inherit"] });
   await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${NAME} was not ready after ${START_LIMIT_MS} ms.`)), START_LIMIT_MS);
+    const fail = (why) => {
+      shell.stdin.end();
+      reject(new Error(`${NAME} ${why}`));
+    };
+    const timer = setTimeout(() => fail(`was not ready after ${START_LIMIT_MS} ms.`), START_LIMIT_MS);
+    shell.once("error", (error) => fail(`could not be started: ${error.message}`));
     eachLine(shell.stdout, (line) => {
       if (!line.includes("Ready to accept connections")) return;
       clearTimeout(timer);

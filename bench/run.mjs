@@ -1,6 +1,6 @@
 // `make bench`: each figure beside what it is compared with, in one run; tables here, everything that was measured in `tests/.build/bench.json`, and
-// the figures of README in `docs/figures/`. `--only requests` runs one part alone.
-import { mkdirSync, writeFileSync } from "node:fs";
+// the figures of README in `docs/figures/`. `--only requests` runs one part alone, and leaves what others have measured.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { byTurns, startBench } from "./calls.mjs";
 import { judging } from "./judge.mjs";
@@ -171,5 +171,7 @@ const measured = { alternations };
 for (const [name, measure] of Object.entries(parts)) {
   if (values.only === undefined || values.only === name) measured[name] = await measure();
 }
-writeFileSync(new URL("../tests/.build/bench.json", import.meta.url), `${JSON.stringify(measured, null, 2)}\n`);
+const file = new URL("../tests/.build/bench.json", import.meta.url);
+const before = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+writeFileSync(file, `${JSON.stringify({ ...before, ...measured }, null, 2)}\n`);
 process.exit(0);

@@ -8,8 +8,8 @@ import { startRedis } from "./redis.mjs";
 
 /** Starts the stores of several variants. @param {Kept[]} variants */
 export async function startStores(variants) {
-  const worker = await startOnegenWorker();
   const redis = variants.includes("redis") ? await startRedis() : undefined;
+  const worker = await startOnegenWorker();
   const fleets = [];
   const reaches = {
     onegen: { url: worker.url, token: TOKEN },

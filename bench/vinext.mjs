@@ -1,10 +1,13 @@
 /** vinext's KV cache beside Onegen: how long one `get` takes, and what visits have KV do. Its handler is driven, not a whole app. */
 
+import { sleep } from "../tests/evidence/apps.mjs";
 import { startWorld } from "../tests/harness/world.mjs";
 import { byTurns, startBench } from "./calls.mjs";
 import { benchBundle } from "./stage.mjs";
 
 const PAGE = { bytes: 20_000, tags: 7 };
+/** Until a page that lives for a second is stale. */
+const STALE_MS = 1500;
 
 /** @returns {Promise<Record<"warm" | "vinext" | "cold" | "vinextCold", number[]>>} microseconds, turn by turn */
 export async function getsBesideVinext(alternations) {
@@ -31,8 +34,9 @@ export async function vinextOperations() {
   await ask(0, "/get", { key: lasting, n: 1 });
   const again = await during(() => ask(0, "/get", { key: lasting, n: 1 }));
   const cold = await during(() => ask(1, "/get", { key: lasting, n: 1 }));
+  await sleep(STALE_MS);
   const stale = await during(async () => {
-    await ask(0, "/get", { key: brief, n: 1 });
+    await ask(0, "/get", { key: brief, n: 1, state: "stale" });
     await ask(0, "/set", { key: brief, ...PAGE });
   });
   const invalidation = await during(() => ask(0, "/invalidate", { tag: "tag-0" }));

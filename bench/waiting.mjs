@@ -1,6 +1,7 @@
 /** How long visitors wait for a page that somebody has to render, as ratios to how long its first render took. */
 
 import { mustBe200, sleep } from "../tests/evidence/apps.mjs";
+import { median } from "./statistics.mjs";
 import { startBuilt } from "./worlds.mjs";
 
 const ISOLATES = [0, 1, 2, 3];
@@ -44,7 +45,7 @@ export async function waiting(variant, events) {
     await before(world, paths);
     const ratios = [];
     for (const path of paths) ratios.push(await waitsFor(world, path));
-    waits[event] = { typical: ratios.map(([, second]) => second), longest: ratios.map((all) => all.at(-1)) };
+    waits[event] = { typical: ratios.map(median), longest: ratios.map((all) => all.at(-1)) };
   }
   return waits;
 }

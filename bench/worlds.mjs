@@ -11,6 +11,11 @@ const TAG_TABLE =
 export async function startBuilt(variant, options) {
   const bundle = await builtApp(variant);
   const world = await startWorld({ bundle, ownCaches: true, ...options });
-  for (const database of bundle.d1) await world.stores.execute(database, TAG_TABLE);
+  try {
+    for (const database of bundle.d1) await world.stores.execute(database, TAG_TABLE);
+  } catch (error) {
+    await world.stop();
+    throw error;
+  }
   return world;
 }

@@ -33,6 +33,8 @@ async function answer(request, env, { begunAnew = false }) {
       for (let done = 0; done < numberOf("n"); done += 1) {
         const found = await (begunAnew ? begin() : cache).get(`${key}:html`, { kind: "APP_PAGE" });
         if (!found?.value) throw new Error(`${key} is not there`);
+        const state = searchParams.get("state");
+        if (state !== null && found.cacheState !== state) throw new Error(`${key} is ${found.cacheState}, not ${state}`);
       }
       return new Response("done");
     case "/invalidate":

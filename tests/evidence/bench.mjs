@@ -50,7 +50,7 @@ const acquire = scene("bench_acquire_ratio", {
 });
 
 const bill = scene("bench_bill_ratio", {
-  required: "operations times list prices at most 0.33 of OpenNext's KV setup's: 200,000 views a day, 90 % warm, 5 % stale",
+  required: "operations times list prices at most 0.33 of OpenNext's KV setup's, without its interceptor: 200,000 views a day, 90 % warm, 5 % stale",
   holds: (worst) => worst > 0 && worst <= 0.33,
   run: async (context) => billRatio(await countOperations("onegen", context), await countOperations("opennext", context)),
   control: async (context) => {
