@@ -44,11 +44,13 @@ impl Lifetime {
         self.expire.map_or(DEFAULT_EXPIRE_SECONDS, u64::from).max(self.fresh_seconds())
     }
 
-    /// Seconds of freshness left, rounded down; negative once stale (RFC 9211, section 2.6).
-    fn ttl(self) -> i64 {
+    /// Seconds of freshness left, rounded down; negative once stale (RFC 9211, section 2.6), also where an invalidation made it so
+    /// before its age did.
+    fn ttl(self, stale: bool) -> i64 {
         let fresh = i64::try_from(self.fresh_seconds()).unwrap_or(i64::MAX);
         let age = i64::try_from(self.age.0.div_ceil(1000)).unwrap_or(i64::MAX);
-        fresh.saturating_sub(age)
+        let left = fresh.saturating_sub(age);
+        if stale { left.min(-1) } else { left }
     }
 }
 
@@ -81,7 +83,7 @@ pub fn cache_status(served: Served, lifetime: Option<Lifetime>, generation: Opti
     });
     // Writing to a String cannot fail.
     if let Some(lifetime) = lifetime {
-        let _ = write!(out, "; ttl={}", lifetime.ttl());
+        let _ = write!(out, "; ttl={}", lifetime.ttl(served == Served::Stale));
     }
     match generation {
         Some(generation) => {
@@ -143,6 +145,11 @@ mod tests {
         assert_eq!(
             cache_status(Served::Stale, Some(lifetime(75_000)), Some(7), "kv"),
             "Onegen; hit; ttl=-15; detail=\"generation=7 kv\""
+        );
+        assert_eq!(
+            cache_status(Served::Stale, Some(lifetime(10_000)), Some(7), "kv"),
+            "Onegen; hit; ttl=-1; detail=\"generation=7 kv\"",
+            "an invalidation made it stale, not its age"
         );
         assert_eq!(
             cache_status(Served::Collapsed, Some(lifetime(0)), Some(8), "coordinator"),
