@@ -16,9 +16,6 @@ const SAME_CALL = 100;
 /** So many different warnings say enough. */
 const WARNINGS_HELD = 1000;
 
-/** The API takes no larger number: see the crate's `api` module. */
-const FOREVER_MS = 2 ** 52;
-
 /** A timer that rings so late tells that the isolate was held up: by a render that computes, or by a machine that stalls. */
 const HELD_UP_MS = 250;
 
@@ -236,8 +233,7 @@ export class Host {
   }
 
   async #record(context, { tags, profile }) {
-    const call = { invalidate: { tags, profile: profile && { expire_ms: untilExpired(profile.expire_ms) } } };
-    const done = await this.#run(call, context, {});
+    const done = await this.#run({ invalidate: { tags, profile } }, context, {});
     return done.reason === "recorded" || done.reason === "nothing";
   }
 
@@ -382,12 +378,6 @@ export class Host {
     for (const slot of forget) this.#slots.delete(slot);
     if (keep !== undefined) this.#slots.set(keep, { body });
   }
-}
-
-/** Whole milliseconds, or undefined for never. What is no length of time is none: it ends entries at once. */
-function untilExpired(ms) {
-  if (ms === undefined || ms >= FOREVER_MS) return undefined;
-  return ms > 0 ? Math.floor(ms) : 0;
 }
 
 function afterMicrotasks(count, run) {

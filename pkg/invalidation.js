@@ -1,13 +1,20 @@
 // What Next.js says of an invalidation, as the ledger takes it.
 
+/** The API takes no larger number: see the crate's `api` module. */
+const FOREVER_MS = 2 ** 52;
+
 /**
- * How entries may be served meanwhile; undefined where not at all. That durations are given says that they may, whatever they hold.
+ * How entries may be served meanwhile, and for how many whole milliseconds if not for ever; undefined where not at all: without durations,
+ * and where they end entries at once, or after what is no length of time.
  *
  * @param {{ expire?: number } | undefined} durations seconds
+ * @returns {{ expire_ms?: number } | undefined}
  */
 export function profileOf(durations) {
-  if (durations === undefined || durations.expire === 0) return undefined;
-  return { expire_ms: durations.expire === undefined ? undefined : durations.expire * 1000 };
+  if (durations === undefined) return undefined;
+  const ms = durations.expire === undefined ? Infinity : Math.floor(durations.expire * 1000);
+  if (ms >= FOREVER_MS) return { expire_ms: undefined };
+  return ms > 0 ? { expire_ms: ms } : undefined;
 }
 
 /** What whoever invalidates is told when it could not be recorded. */

@@ -245,7 +245,7 @@ function byProfile(tags) {
   const groups = new Map();
   for (const written of tags) {
     const { tag, stale, expire } = typeof written === "string" ? { tag: written } : written;
-    const durations = stale === undefined ? undefined : { expire: expire === undefined ? undefined : Math.max(0, expire - stale) / 1000 };
+    const durations = stale === undefined ? undefined : { expire: expire === undefined ? undefined : (expire - stale) / 1000 };
     const profile = profileOf(durations);
     const id = JSON.stringify(profile);
     const group = groups.get(id) ?? [profile, []];

@@ -28,6 +28,17 @@ test("what it invalidates is recorded, after another attempt if need be", async 
   assert.deepEqual(JSON.parse(body), { position: { epoch: 0, number: 0 }, tags: ["posts"], profile: {} });
 });
 
+test("a time that the API would not take as it is becomes one that it takes", async () => {
+  const sent = mock.method(globalThis, "fetch", async () => new Response("{}"));
+  const recorded = async (expire) => {
+    await cache.revalidateTag("posts", { expire });
+    return JSON.parse(sent.mock.calls.at(-1).arguments[1].body).profile;
+  };
+  assert.deepEqual(await recorded(2.01), { expire_ms: 2009 });
+  for (const forever of [Number.MAX_SAFE_INTEGER, Infinity]) assert.deepEqual(await recorded(forever), {});
+  for (const none of [0, 0.0001, -5, NaN]) assert.equal(await recorded(none), undefined, `${none} s end entries at once`);
+});
+
 test("what could not be recorded is told to whoever invalidates", async () => {
   mock.method(globalThis, "fetch", async () => {
     throw new Error("down");
