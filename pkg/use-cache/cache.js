@@ -8,7 +8,7 @@ import { bytesOf, clock, fromStored, isKept, streamOf, toStored } from "./values
 const LONGER = 5;
 /** Values made outside of any request that are kept track of. */
 const ORPHANS_HELD = 1024;
-/** A lease that is older is taken for nobody's: none lives longer, unless `maxLeaseMs` says so. */
+/** A lease that is older gives way to the next one: it has ended, unless `maxLeaseMs` says otherwise. */
 const LEASE_LIMIT_MS = 60_000;
 const NO_CTX = { waitUntil() {} };
 
@@ -90,7 +90,7 @@ export class UseCache {
   }
 
   async #store(context, key, entryKey, begun, pendingEntry) {
-    const { lease, since, position } = begun ?? {};
+    const { lease, since, position, lowered } = begun ?? {};
     let stored;
     let createdAt;
     try {
@@ -108,6 +108,7 @@ export class UseCache {
     }
     try {
       context.position ??= position;
+      if (lowered) context.lower(lowered);
       await this.#host.store(context, { kind: "use_cache", key, lease, startedAt: since ?? context.startedAt, createdAt, value: stored });
     } catch (error) {
       this.#host.warnOnce("use-cache set", `a "use cache" value could not be stored: ${error.message}`);
@@ -158,11 +159,12 @@ export class UseCache {
   /** What is made anew is made after the response, perhaps: only what is made at once can be given back with it. */
   #begin(context, entryKey, lease, { atOnce, position }) {
     const since = Date.now();
-    const known = context.generations.get(entryKey);
-    // Values made outside of any request are told apart by their keys alone: the older beginning is the safe one.
-    if (known?.since > since - LEASE_LIMIT_MS && context.generations === this.#orphans) return;
+    // Values made outside of any request are told apart by their keys alone: the older beginning is the safe one, whoever stores.
+    const older = context.generations === this.#orphans ? context.generations.get(entryKey) : undefined;
+    if (older?.since > since - LEASE_LIMIT_MS) return;
     context.generations.delete(entryKey);
-    context.generations.set(entryKey, { lease, since, atOnce, position });
+    const lowered = older && (older.lowered ?? older.position ?? BEFORE_EVERYTHING);
+    context.generations.set(entryKey, { lease, since, atOnce, position, lowered });
     if (context.generations.size > ORPHANS_HELD) context.generations.delete(context.generations.keys().next().value);
     if (lease && atOnce && context.generations !== this.#orphans) context.leases.set(entryKey, lease);
   }

@@ -407,10 +407,11 @@ test("keys are whatever Next.js makes of arguments", async () => {
   assert.ok([...stores.kv.keys()].every((name) => Buffer.byteLength(name) <= 512));
 });
 
-test("outside of any request values are made under a lease, too, and the older beginning counts", async () => {
+for (const age of [0, 65]) test(`outside of any request values are made under a lease, too, and a beginning ${age} s older counts`, async () => {
   const process = newProcess();
   assert.equal(await process.get(KEY, []), undefined);
   await process.updateTags(["posts"]);
+  seconds(age);
   assert.equal(await process.get(KEY, []), undefined, "another one's, who reads what is true by now");
   await process.set(KEY, Promise.resolve(entryOf()));
   assert.deepEqual(stores.took(), ["acquire fill", "append posts", "acquire fill", "publish under a lease"]);
