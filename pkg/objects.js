@@ -217,11 +217,8 @@ export class RouteCoordinator extends DurableObject {
       if (!hasNamespace(this.env)) return false;
       const { header, body } = entry;
       const begun = this.#handle.call((object) => object.header_to_put(header, Date.now()));
-      const value = new Uint8Array(begun.byteLength + body.byteLength);
-      value.set(begun);
-      value.set(body, begun.byteLength);
       const expirationTtl = this.#handle.call((object) => object.kv_ttl_seconds());
-      await withLimit(PUT_LIMIT_MS, this.env.ONEGEN_KV.put(name, value, { expirationTtl }));
+      await withLimit(PUT_LIMIT_MS, this.env.ONEGEN_KV.put(name, joined([begun, body]), { expirationTtl }));
       return true;
     } catch (error) {
       console.warn(`onegen: writing ${name} to Workers KV failed and is tried again: ${error.message}`);

@@ -83,14 +83,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn routes_beyond_the_limit_are_forgotten_oldest_first() {
+    fn of_routes_beyond_the_limit_the_one_not_used_for_longest_is_forgotten() {
         let mut memos = Memos::default();
-        for n in 0..=ROUTES_HELD {
+        for n in 0..ROUTES_HELD {
             memos.of(&n.to_string()).seen = 1;
         }
-        assert!(memos.0.len() <= ROUTES_HELD);
-        assert_eq!(memos.of("0").seen, 0);
-        assert_eq!(memos.of(&ROUTES_HELD.to_string()).seen, 1);
+        assert!(memos.known("0").is_some());
+        memos.of("one more").seen = 1;
+        assert_eq!(memos.0.len(), ROUTES_HELD);
+        assert!(memos.known("0").is_some());
+        assert!(memos.known("1").is_none());
+        assert!(memos.known("2").is_some());
     }
 
     #[test]

@@ -57,8 +57,8 @@ pub struct Engine {
     memory: MemoryTier,
     ledger: LedgerCopy,
     memos: Memos,
-    /// Those in progress, and until when somebody may go on with each. A request has one at a time, so that even a thousand are looked
-    /// through within microseconds.
+    /// Those in progress, and until when somebody may go on with each. A request has few, and even a thousand are looked through
+    /// within microseconds.
     machines: Vec<(u32, Millis, Machine)>,
     next_machine: u32,
     swept_at: Millis,

@@ -133,7 +133,7 @@ macro_rules! read_variants {
                 let was_known = complaint.is_known();
                 let value = match name {
                     $($name => variant!(content, complaint, $variant $({ $($field $(= $default)?),* })? $(($content))?),)*
-                    _ => $crate::json::any_of(name, &[$($name),*], complaint),
+                    _ => return $crate::json::any_of(name, &[$($name),*], complaint),
                 };
                 complaint.is_within(name, was_known);
                 value

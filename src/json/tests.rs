@@ -142,6 +142,10 @@ fn the_first_fault_is_told_with_where_it_is_and_what_was_expected() {
         "`hold.reason`: `why` is unknown: expected one of rendering, backing-off, not-stored"
     );
     assert_eq!(
+        read::<Acquired>(br#"{"bogus":{}}"#).unwrap_err().to_string(),
+        "`bogus` is unknown: expected one of newer, granted, hold, uncacheable"
+    );
+    assert_eq!(
         read::<EngineOptions>(br#"{"windowMS":5}"#).unwrap_err().to_string(),
         "`windowMS` is unknown: expected one of app, memoryBytes, windowMs, waitMs"
     );
