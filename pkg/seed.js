@@ -20,7 +20,7 @@ const SUFFIX = ".cache";
 export async function seedAssets(app) {
   const cache = join(app, ".open-next", "cache");
   const manifest = await readJson(join(app, ".next", "prerender-manifest.json"));
-  const builtAt = (await stat(join(app, ".next", "BUILD_ID"))).mtimeMs;
+  const { mtimeMs: builtAt } = await ofBuild(join(app, ".next", "BUILD_ID"), stat);
   const builds = (await readdir(cache).catch(() => [])).filter((name) => name !== "__fetch");
   if (builds.length > 1) {
     throw new Error(`${cache} holds ${builds.length} builds: expected one; delete .open-next and build again`);
@@ -85,9 +85,11 @@ async function files(folder) {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-async function readJson(file) {
+const readJson = (file) => ofBuild(file, async () => JSON.parse(await readFile(file, "utf8")));
+
+async function ofBuild(file, read) {
   try {
-    return JSON.parse(await readFile(file, "utf8"));
+    return await read(file);
   } catch (error) {
     throw new Error(`${file} could not be read (${error.message}): expected what "opennextjs-cloudflare build" makes; run it first`);
   }

@@ -44,6 +44,13 @@ test("the tarball holds the package, its licence and its changelog, and nothing 
   assert.deepEqual(foreign, []);
 });
 
+test("every link of the packed README leads to a file of the package or into the repository", async () => {
+  const readme = await readFile(join(installed, "README.md"), "utf8");
+  const links = [...readme.matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link);
+  assert.ok(links.length > 20);
+  assert.deepEqual(links.filter((link) => !link.startsWith("https://") && !files.includes(link)), []);
+});
+
 test("no published wasm can be made to panic, and each imports its own glue only", async () => {
   for (const name of ["engine", "objects"]) {
     const module = await wasm(name);
