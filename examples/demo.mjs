@@ -61,7 +61,7 @@ function introduce() {
 Onegen's demo: one Next.js app, ${ISOLATES} isolates of workerd, one KV, one Durable Object per route.
 
   ${address}/              what is here, page by page
-  ${address}/visitors      press "50 visitors at once" and see 1 render
+  ${address}/visitors      press "Send 50 visitors" and see 1 render
   ${address}/isr/bar       never built: rendered once, then a hit in every isolate for an hour
   ${address}/quick/built   fresh for 5 s: reload it, and see one render per stale period
   ${address}/slow/one      takes 2 s to render: a second tab waits for the first one's render

@@ -183,3 +183,51 @@ pub struct Check {
 }
 
 record!(Check { position, tags });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{self, FromJson, ToJson};
+    use crate::ledger::Since;
+
+    const API: &str = include_str!("../docs/api.md");
+
+    /// The messages that the page shows, each with the name above or beside it.
+    fn shown() -> Vec<(&'static str, &'static str)> {
+        let section = API.split("\n## ").find(|section| section.starts_with("Messages\n")).unwrap();
+        let mut named = "";
+        let mut messages = Vec::new();
+        for row in section.lines().filter(|line| line.contains("| `{")) {
+            let mut cells = row.split(" | ");
+            let name = cells.next().unwrap().trim_matches(['|', '`', ' ']);
+            named = if name.is_empty() { named } else { name };
+            messages.push((named, cells.next().unwrap().trim_matches('`')));
+        }
+        messages
+    }
+
+    fn again<T: FromJson + ToJson>(text: &str) -> String {
+        json::write(&json::read::<T>(text.as_bytes()).unwrap_or_else(|reason| panic!("{text}: {reason}")))
+    }
+
+    #[test]
+    fn the_messages_that_the_page_shows_are_these_with_all_their_fields() {
+        let messages = shown();
+        for (name, text) in &messages {
+            let understood = match *name {
+                "Acquire" => again::<Acquire>(text),
+                "Acquired" => again::<Acquired>(text),
+                "Publish" => again::<Publish>(text),
+                "Published" => again::<Published>(text),
+                "Abandon" => again::<Abandon>(text),
+                "SinceQuestion" => again::<SinceQuestion>(text),
+                "Since" => again::<Since>(text),
+                "Append" => again::<Append>(text),
+                "Check" => again::<Check>(text),
+                other => panic!("the page shows an unknown message, {other}"),
+            };
+            assert_eq!(understood, *text, "{name}");
+        }
+        assert_eq!(messages.len(), 13);
+    }
+}
