@@ -316,7 +316,11 @@ impl<'a> Parser<'a> {
     }
 
     fn take(&mut self, byte: u8) -> Result<(), Malformed> {
-        if self.skip_any(&[byte]) { Ok(()) } else { Err(self.fault(&format!("`{}`", char::from(byte)))) }
+        if self.peek() != Some(byte) {
+            return Err(self.fault(&format!("`{}`", char::from(byte))));
+        }
+        self.skip(1);
+        Ok(())
     }
 
     fn skip_any(&mut self, bytes: &[u8]) -> bool {
@@ -328,7 +332,9 @@ impl<'a> Parser<'a> {
     }
 
     fn skip_blanks(&mut self) {
-        while self.skip_any(b" \t\n\r") {}
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.skip(1);
+        }
     }
 
     fn skip(&mut self, bytes: usize) {
