@@ -12,7 +12,7 @@ const kinds = {
   cold: "a hit in an isolate that has not",
   stale: "a stale page, with its regeneration",
   waiting: "another stale one meanwhile",
-  first: "a page that was never asked for, with the tables that brings about",
+  first: "a page's very first request, for which the tables of its objects are made",
   invalidation: "an invalidation of one tag, and the page that answers it",
 };
 
@@ -92,8 +92,9 @@ elsewhere after a minute; an object is at work for 1 ms per call, and for 300 ms
 
 ${perSite.join("\n\n")}
 
-R2 and D1 is the cheapest where most views meet a new version: a write to R2 is $4.50 for a million, one to KV $5, and nobody but the queue is asked for a lease. Where pages stay,
-each of its views still reads R2. The regional cache as documented asks nobody, and then it does not see soft invalidations ([H16](faults.md)); refreshed, as the code would have it, it
+R2 and D1 is the cheapest for the blog and the news site, of whose views a quarter and a half meet a stale page: a write to R2 is $4.50 for a million, one to KV $5, and nobody but the
+queue is asked for a lease. In the shop R2 and D1, and the regional
+cache as documented, cost less than Onegen while half of the views or fewer are warm, and more from nine of ten on. The regional cache as documented asks nobody, and then it does not see soft invalidations ([H16](faults.md)); refreshed, as the code would have it, it
 costs as much as R2 and D1, and the tags besides. All have the other faults of [the table](faults.md).
 
 With nine of ten views warm and 5 % stale the shop's bill is **${ratio.toFixed(2)}** of OpenNext's KV setup's (\`bench_bill_ratio\`), and ${ratioIntercepted.toFixed(2)} with OpenNext's interceptor, which spares it H1. What stands in the way of less is the write of a

@@ -17,7 +17,7 @@ const isolates = {
 const vinextIsolates = { vinext: "vinext {}", vinextCold: 'vinext {"begunAnew":true}' };
 
 /** How often each is done within one measurement: long enough to be measured from outside. */
-const TIMES = { warm: 20_000, cold: 600, byHand: 600, opennext: 80, vinext: 200, vinextCold: 80, lease: 300, plainLease: 300, restartedLease: 60, handedOver: 150 };
+const TIMES = { warm: 20_000, cold: 600, byHand: 600, byHandWithin: 600, byHandInTexts: 600, override: 600, opennext: 80, vinext: 200, vinextCold: 80, lease: 300, plainLease: 300, restartedLease: 60, handedOver: 150 };
 
 /** @typedef {{ bytes: number, tags: number }} Page */
 

@@ -66,6 +66,24 @@ const parts = {
     return { gets, leases };
   },
 
+  /** What comes on top of the two binding calls, one thing after the other. */
+  async cold() {
+    const steps = {
+      byHand: "KV and the ledger, by hand",
+      byHandWithin: "with a limit of time, and kept at work",
+      byHandInTexts: "and decoded",
+      override: "a cold `get` of Onegen's",
+      cold: "through OpenNext's adapter",
+    };
+    const bench = await startBench();
+    const taken = [];
+    for (const bytes of [20_000, 2_000_000]) taken.push(await byTurns(bench, Object.keys(steps), { bytes, tags: 7 }, alternations));
+    await bench.stop();
+    head("What a cold `get` consists of, in µs", "", "20 kB", "against by hand", "2 MB", "against by hand");
+    for (const [step, name] of Object.entries(steps)) row(name, ...taken.flatMap((times) => [micros(times[step]), told(ratio(times[step], times.byHand))]));
+    return taken;
+  },
+
   judging() {
     head("To find an entry fresh in memory, in µs", "its tags", "against 100,000 invalidations");
     const judged = tagCounts.map((tags) => ({ tags, taken: judging({ tags, invalidated: 100_000, runs: alternations }) }));

@@ -11,6 +11,8 @@ export { DOShardedTagCache } from "@opennextjs/cloudflare/durable-objects/sharde
 export { RouteCoordinator, TagLedger } from "onegen/objects";
 
 const SHARDS = 12;
+const LIMIT_MS = 2500;
+const decoder = new TextDecoder();
 const requests = new AsyncLocalStorage();
 const adapter = new Adapter();
 
@@ -28,6 +30,29 @@ const pageOf = (bytes, tags) => ({
   revalidate: 3600,
 });
 
+/** The binding calls of a cold `get`, by hand: KV, and what the ledger has had since. */
+async function byHand(key, env) {
+  const name = `onegen/1/app/bench/response/${key}`;
+  const ledger = env.ONEGEN_TAGS.get(env.ONEGEN_TAGS.idFromName("onegen/1/app"));
+  const [bytes] = await Promise.all([env.ONEGEN_KV.get(name, { type: "arrayBuffer" }), ledger.since("onegen/1/app", { position: { epoch: 0, number: 0 } })]);
+  if (bytes === null) throw new Error(`${name} is not there`);
+  return bytes;
+}
+
+async function within(key, env, ctx) {
+  const work = byHand(key, env);
+  ctx.waitUntil(work);
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${key}: no answer`)), LIMIT_MS);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** What is done `n` times. */
 const doings = {
   nothing: async () => {},
@@ -38,12 +63,16 @@ const doings = {
     if (!found?.value) throw new Error(`${key} is not there`);
   },
 
-  /** The binding calls of a cold `get`, by hand: KV, and what the ledger has had since. */
-  byHand: async (key, env) => {
-    const name = `onegen/1/app/bench/response/${key}`;
-    const ledger = env.ONEGEN_TAGS.get(env.ONEGEN_TAGS.idFromName("onegen/1/app"));
-    const [bytes] = await Promise.all([env.ONEGEN_KV.get(name, { type: "arrayBuffer" }), ledger.since("onegen/1/app", { position: { epoch: 0, number: 0 } })]);
-    if (bytes === null) throw new Error(`${name} is not there`);
+  byHand,
+  /** That, as nobody may leave it: a store that stays silent fails, and a visitor who leaves ends nothing. */
+  byHandWithin: within,
+  /** That, as OpenNext takes a page: texts. */
+  byHandInTexts: async (key, env, ctx) => {
+    if (decoder.decode(await within(key, env, ctx)).length === 0) throw new Error(`${key} is empty`);
+  },
+  /** A cold `get` without OpenNext's adapter. */
+  override: async (key) => {
+    if (!(await globalThis.incrementalCache.get(key, "cache"))?.value) throw new Error(`${key} is not there`);
   },
 
   lease: (key, env) => lease(env.ONEGEN_ROUTES, key),
@@ -110,7 +139,7 @@ const pages = {
       return new Response("set");
     }
     const doing = doings[pathname.slice(1)];
-    for (let done = 0; done < n; done += 1) await doing(key, env);
+    for (let done = 0; done < n; done += 1) await doing(key, env, ctx);
     return new Response("done");
   },
 };
