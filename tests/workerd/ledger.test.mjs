@@ -1,6 +1,7 @@
 // The ledger object on real workerd: what it stores, how much it reads and tells, and whole invalidations as hosts send them.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { profileOf } from "../../pkg/invalidation.js";
 import { until } from "../evidence/outage-tools.mjs";
 import { startIsolate } from "../harness/isolates.mjs";
 import { startWorld, stopAllWorlds } from "../harness/world.mjs";
@@ -156,21 +157,21 @@ test("what a host makes of a profile arrives as it was meant, whatever it holds"
   const ledger = await emptied(ledgers.shop);
   const { host, request } = await ledger.isolate();
   const verdicts = {};
-  const profiles = {
+  const durations = {
     none: undefined,
     empty: {},
-    undefined: { expire_ms: undefined },
-    minute: { expire_ms: 60_000 },
-    fraction: { expire_ms: 60_000.5 },
-    endless: { expire_ms: Infinity },
-    huge: { expire_ms: 1e300 },
-    edge: { expire_ms: 2 ** 52 - 1 },
-    nothing: { expire_ms: 0 },
-    negative: { expire_ms: -5 },
-    nonsense: { expire_ms: NaN },
+    undefined: { expire: undefined },
+    minute: { expire: 60 },
+    fraction: { expire: 60.0005 },
+    endless: { expire: Infinity },
+    huge: { expire: 1e300 },
+    edge: { expire: (2 ** 52 - 1) / 1000 },
+    nothing: { expire: 0 },
+    negative: { expire: -5 },
+    nonsense: { expire: NaN },
   };
-  for (const [tag, profile] of Object.entries(profiles)) {
-    assert.ok(await host.invalidate(request(), { tags: [tag], profile }), tag);
+  for (const [tag, given] of Object.entries(durations)) {
+    assert.ok(await host.invalidate(request(), { tags: [tag], profile: profileOf(given) }), tag);
     verdicts[tag] = await ledger.check([tag]);
   }
   assert.deepEqual(verdicts, {
