@@ -1,10 +1,13 @@
 //! What is known about a cached value without looking at its bytes.
 
+use serde::{Deserialize, Serialize};
+
+use crate::number;
 use crate::position::Position;
 use crate::time::{Millis, Span};
 
 /// One named run of body bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// What the bytes are to the host, for example `html` or `rsc`.
     pub name: String,
@@ -12,18 +15,16 @@ pub struct Part {
     pub bytes: u32,
 }
 
-record!(Part { name, bytes });
-
 /// How long the KV key of an entry lives, as its coordinator wrote it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyLife {
     /// When it was put, by the coordinator's clock.
+    #[serde(rename = "a")]
     pub put_at: Millis,
     /// For so many seconds.
+    #[serde(rename = "s", deserialize_with = "number::whole")]
     pub seconds: u64,
 }
-
-record!(KeyLife { put_at as "a", seconds as "s" });
 
 impl KeyLife {
     /// Whether a reader should have it prolonged.
@@ -37,39 +38,36 @@ impl KeyLife {
 ///
 /// Fields may be added with a default; a field is never renamed, and never given another meaning: entries outlive
 /// the code that wrote them. A change that old code would misread raises [`crate::frame::VERSION`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The number under which the coordinator accepted it; 0 for a seed and for an entry not yet accepted.
+    #[serde(rename = "g", deserialize_with = "number::whole")]
     pub generation: u64,
     /// Where the ledger stood when the render began.
+    #[serde(rename = "p", default)]
     pub position: Position,
     /// When the value was made, by the clock of the isolate that made it.
+    #[serde(rename = "c")]
     pub created_at: Millis,
     /// Fresh for so many seconds; `None` means until invalidated (`revalidate: false`).
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub revalidate: Option<u32>,
     /// Usable for so many seconds; `None` means without limit.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub expire: Option<u32>,
     /// The tags whose invalidation ends this entry.
+    #[serde(rename = "t", default)]
     pub tags: Vec<String>,
     /// The shape of the value as its host names it (OpenNext: `app`, `page`, `route`, `redirect`, `fetch`).
+    #[serde(rename = "s")]
     pub shape: String,
     /// The runs of body bytes, in order.
+    #[serde(rename = "b")]
     pub parts: Vec<Part>,
     /// How long its KV key lives; `None` before a coordinator has accepted it.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub key_life: Option<KeyLife>,
 }
-
-record!(Entry {
-    generation as "g",
-    position as "p" = Position::BEFORE_EVERYTHING,
-    created_at as "c",
-    revalidate as "r",
-    expire as "e",
-    tags as "t" = Vec::new(),
-    shape as "s",
-    parts as "b",
-    key_life as "k",
-});
 
 impl Entry {
     /// How old the value is.

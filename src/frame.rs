@@ -11,7 +11,6 @@
 //! Only the prefix and the metadata ever pass through this module; the body stays with the host.
 
 use crate::entry::Entry;
-use crate::json;
 
 /// The format that this build writes. It reads this one only: an unknown version is a miss, and overwritten.
 pub const VERSION: u8 = 1;
@@ -56,13 +55,14 @@ impl Corrupt {
 /// The bytes in front of the body of `entry`.
 #[must_use]
 pub fn header(entry: &Entry) -> Vec<u8> {
-    let metadata = json::write(entry);
+    // Text keys and numbers written to memory: there is nothing in an entry that JSON cannot hold.
+    let metadata = serde_json::to_vec(entry).unwrap_or_default();
     let length = u32::try_from(metadata.len()).unwrap_or(u32::MAX);
     let mut out = Vec::with_capacity(PREFIX_BYTES.saturating_add(metadata.len()));
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&[VERSION, 0, 0, 0]);
     out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(metadata.as_bytes());
+    out.extend_from_slice(&metadata);
     out
 }
 
@@ -103,7 +103,7 @@ pub fn read(header: &[u8], total_bytes: u64) -> Result<Entry, Corrupt> {
 /// When the bytes are not a header of this version.
 pub fn read_header(header: &[u8]) -> Result<Entry, Corrupt> {
     let metadata = header.get(PREFIX_BYTES..header_bytes(header)?).ok_or(Corrupt::Truncated)?;
-    json::read(metadata).map_err(|_| Corrupt::Metadata)
+    serde_json::from_slice(metadata).map_err(|_| Corrupt::Metadata)
 }
 
 #[cfg(test)]

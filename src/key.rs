@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
-
-use crate::json;
 
 /// Workers KV refuses keys of more bytes than this (developers.cloudflare.com/kv/platform/limits).
 pub const KV_KEY_LIMIT: usize = 512;
@@ -13,7 +12,8 @@ pub const KV_KEY_LIMIT: usize = 512;
 const PREFIX: &str = "onegen/1";
 
 /// What is cached under a key; the same Next.js key may exist once per kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A response: page, route handler or redirect.
     Response,
@@ -22,8 +22,6 @@ pub enum Kind {
     /// An entry of a `use cache` function.
     UseCache,
 }
-
-words!(Kind { Response as "response", Data as "data", UseCache as "use_cache" });
 
 impl Kind {
     /// The kind's part of a stored key, also used in logs.
@@ -58,7 +56,7 @@ impl std::fmt::Display for InvalidAppId {
             f,
             "option `app` is {}: expected 1 to 64 letters, digits, dots, dashes or underscores, and not `.` or `..`; choose such a name, the same for every deployment of this app",
             // `{:?}` would bring all that Unicode knows of what can be printed.
-            json::write(&self.0)
+            serde_json::to_string(&self.0).unwrap_or_default()
         )
     }
 }

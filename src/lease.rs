@@ -4,7 +4,10 @@
 //! state, and says what to answer and what to do; it performs nothing. Whoever drives it stores the state before any
 //! answer or effect leaves.
 
+use serde::{Deserialize, Serialize};
+
 use crate::fault::Fault;
+use crate::number;
 use crate::policy::RoutePolicy;
 use crate::position::Position;
 use crate::time::{Millis, Span};
@@ -32,9 +35,10 @@ const LEASE_FACTOR: u64 = 3;
 const RENDERS_REMEMBERED: usize = 4;
 
 /// The right to produce one generation.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lease {
     /// The fencing token: the generation that this lease may publish.
+    #[serde(deserialize_with = "number::whole")]
     pub generation: u64,
     /// A random name that the caller gave; whoever knows it holds the lease.
     pub holder: String,
@@ -42,10 +46,8 @@ pub struct Lease {
     pub position: Position,
 }
 
-record!(Lease { generation, holder, position });
-
 /// A lease that was handed out, the latest one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Grant {
     lease: Lease,
     granted_at: Millis,
@@ -53,12 +55,11 @@ struct Grant {
     ended: bool,
 }
 
-record!(Grant { lease, granted_at, deadline, ended });
-
 /// What was published last.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Latest {
     /// Its number.
+    #[serde(deserialize_with = "number::whole")]
     pub generation: u64,
     /// Where the ledger stood when its render began.
     pub position: Position,
@@ -67,27 +68,29 @@ pub struct Latest {
     /// Whether its bytes are in the coordinator's own storage.
     pub bytes_held: bool,
     /// Whether they stay there.
+    #[serde(default)]
     pub is_small: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     publisher: Option<String>,
 }
 
-record!(Latest { generation, position, published_at, bytes_held, is_small = false, publisher });
-
 /// What the KV key may hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Kv {
+    #[serde(default, deserialize_with = "number::optional", skip_serializing_if = "Option::is_none")]
     confirmed: Option<u64>,
     confirmed_at: Millis,
+    #[serde(default, deserialize_with = "number::optional_pair", skip_serializing_if = "Option::is_none")]
     in_flight: Option<(u64, Millis)>,
     failures: u32,
     not_before: Millis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     repeat_at: Option<Millis>,
 }
 
-record!(Kv { confirmed, confirmed_at, in_flight, failures, not_before, repeat_at });
-
 /// Why a caller asks for a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Need {
     /// It has an entry to serve meanwhile.
     Refresh,
@@ -95,10 +98,9 @@ pub enum Need {
     Fill,
 }
 
-words!(Need { Refresh as "refresh", Fill as "fill" });
-
 /// Why a lease ends without a publication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AbandonReason {
     /// The render failed.
     Failed,
@@ -108,10 +110,9 @@ pub enum AbandonReason {
     Unused,
 }
 
-words!(AbandonReason { Failed as "failed", NotStored as "not_stored", Unused as "unused" });
-
 /// Why a caller is told to serve what it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HoldReason {
     /// Somebody is rendering.
     Rendering,
@@ -120,8 +121,6 @@ pub enum HoldReason {
     /// The last renders ended without a store.
     NotStored,
 }
-
-words!(HoldReason by as_str { Rendering, BackingOff, NotStored });
 
 impl HoldReason {
     /// A stable word for logs, headers and tests.
@@ -267,13 +266,16 @@ pub struct Outcome {
 }
 
 /// The durable state of one route.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Route {
     created_at: Millis,
     touched_at: Millis,
     /// The highest generation handed out or accepted.
+    #[serde(deserialize_with = "number::whole")]
     last_generation: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     latest: Option<Latest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     grant: Option<Grant>,
     failures: u32,
     retry_at: Millis,
@@ -282,20 +284,6 @@ pub struct Route {
     render_times: Vec<Span>,
     kv: Kv,
 }
-
-record!(Route {
-    created_at,
-    touched_at,
-    last_generation,
-    latest,
-    grant,
-    failures,
-    retry_at,
-    not_stored,
-    uncacheable_until,
-    render_times,
-    kv,
-});
 
 impl Route {
     /// A route nobody has asked for before.

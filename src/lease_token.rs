@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use crate::lease::Lease;
@@ -16,17 +17,16 @@ type Signature = Hmac<Sha256>;
 const VERSION: &str = "1";
 
 /// A lease that a request carries, and the route it is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CarriedLease {
     /// The lease.
     pub lease: Lease,
     /// The entry key it is for.
     pub entry_key: String,
     /// The `expire` of the entry being replaced, in seconds: the host does not tell a regeneration's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire: Option<u32>,
 }
-
-record!(CarriedLease { lease, entry_key, expire });
 
 impl CarriedLease {
     /// A lease for the entry stored under `entry_key`.

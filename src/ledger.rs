@@ -9,9 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::fault::Fault;
-use crate::json;
 use crate::load::Load;
+use crate::number;
 use crate::policy::{LEDGER_ANSWER_BYTES, LedgerPolicy};
 use crate::position::Position;
 use crate::tags::Invalidation;
@@ -25,13 +27,12 @@ const NEVER: Span = Span::seconds(1000 * 365 * 24 * 3600);
 const ROWS_FORGOTTEN: u64 = 1000;
 
 /// Durations of an invalidation (Next.js 16 `revalidateTag(tag, profile)`): their *presence* means "stale now".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Profile {
     /// How long stale entries may still be served, in milliseconds; `None` without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_ms: Option<Span>,
 }
-
-record!(Profile { expire_ms });
 
 /// The latest invalidations of one tag, as ledger numbers; 0 means never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -95,19 +96,20 @@ impl Stamp {
 }
 
 /// One tag's stamp on its way to a copy: times travel as what remains of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// The tag.
     pub tag: String,
     /// The latest invalidation that ends entries at once.
+    #[serde(deserialize_with = "number::whole")]
     pub hard: u64,
     /// The latest one that makes entries stale.
+    #[serde(deserialize_with = "number::whole")]
     pub soft: u64,
     /// In how many milliseconds entries older than `soft` end too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soft_ends_in_ms: Option<Span>,
 }
-
-record!(Row { tag, hard, soft, soft_ends_in_ms });
 
 impl Row {
     fn new(tag: String, stamp: Stamp, now: Millis) -> Self {
@@ -123,26 +125,27 @@ impl Row {
 
     /// How many bytes it takes in a list, as JSON.
     fn bytes(&self) -> usize {
-        json::write(self).len().saturating_add(1)
+        serde_json::to_vec(self).map_or(0, |row| row.len()).saturating_add(1)
     }
 }
 
 /// What a copy is told: everything after the position it asked with, up to the head.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Since {
     /// The position that was asked with, as a number in this epoch.
+    #[serde(deserialize_with = "number::whole")]
     pub from: u64,
     /// Where the ledger stands.
     pub head: Position,
     /// Entries from before this number may have been invalidated without a row here telling so.
+    #[serde(deserialize_with = "number::whole")]
     pub floor: u64,
     /// The stamps of all tags invalidated after `from` and `floor`.
     pub rows: Vec<Row>,
     /// How long to wait before asking again, if that is longer than the copy would: the ledger is busy.
+    #[serde(default)]
     pub window_ms: Span,
 }
-
-record!(Since { from, head, floor, rows, window_ms = Span::ZERO });
 
 /// What happens to a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -486,7 +489,7 @@ mod tests {
     }
 
     fn json_bytes(since: &Since) -> usize {
-        json::write(since).len()
+        serde_json::to_vec(since).unwrap().len()
     }
 
     #[test]
@@ -677,11 +680,11 @@ mod tests {
     #[test]
     fn messages_of_a_release_that_knew_less_are_read() {
         let old = r#"{"from":0,"head":{"epoch":1,"number":4},"floor":0,"rows":[{"tag":"a","hard":4,"soft":0,"soft_ends_in_ms":null}],"namespace":"x"}"#;
-        let since: Since = json::read(old.as_bytes()).unwrap();
+        let since: Since = serde_json::from_str(old).unwrap();
         assert_eq!((since.window_ms, since.rows.len()), (Span::ZERO, 1));
         for (text, expire_ms) in [("{}", None), (r#"{"expire_ms":null}"#, None), (r#"{"expire_ms":5}"#, Some(Span(5)))]
         {
-            assert_eq!(json::read::<Profile>(text.as_bytes()).unwrap(), Profile { expire_ms });
+            assert_eq!(serde_json::from_str::<Profile>(text).unwrap(), Profile { expire_ms });
         }
     }
 }

@@ -22,10 +22,6 @@
     )
 )]
 
-// First: the others say with its macros how they look.
-#[macro_use]
-pub mod json;
-
 pub mod api;
 mod by_use;
 pub mod engine;
@@ -41,6 +37,7 @@ pub mod ledger;
 pub mod load;
 mod marks;
 pub mod memory;
+mod number;
 pub mod policy;
 pub mod position;
 pub mod tags;
@@ -52,7 +49,5 @@ compile_error!("the features `engine` and `objects` make two wasm files: build t
 
 #[cfg(all(target_arch = "wasm32", feature = "engine"))]
 pub mod bindings;
-#[cfg(all(target_arch = "wasm32", any(feature = "engine", feature = "objects")))]
-mod crossing;
 #[cfg(all(target_arch = "wasm32", feature = "objects"))]
 pub mod objects;

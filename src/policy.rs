@@ -1,5 +1,8 @@
 //! Every limit and default in one place, checked once at start.
 
+use serde::Deserialize;
+
+use crate::number;
 use crate::time::Span;
 
 /// Workers KV refuses values of more bytes than this (developers.cloudflare.com/kv/platform/limits).
@@ -25,7 +28,8 @@ pub const WINDOW_LIMIT: Span = Span::seconds(60);
 pub const LEDGER_ANSWER_BYTES: usize = 64_000;
 
 /// How a [`crate::lease::Route`] grants leases and keeps its KV key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct RoutePolicy {
     /// Lease for a route whose render times are not known yet, in milliseconds.
     pub first_lease_ms: Span,
@@ -42,19 +46,9 @@ pub struct RoutePolicy {
     /// Longest such time, in milliseconds.
     pub max_hit_for_miss_ms: Span,
     /// Lifetime of a KV key nobody touches, in seconds.
+    #[serde(deserialize_with = "number::whole")]
     pub kv_ttl_seconds: u64,
 }
-
-options!(RoutePolicy {
-    first_lease_ms as "firstLeaseMs",
-    min_lease_ms as "minLeaseMs",
-    max_lease_ms as "maxLeaseMs",
-    first_back_off_ms as "firstBackOffMs",
-    max_back_off_ms as "maxBackOffMs",
-    first_hit_for_miss_ms as "firstHitForMissMs",
-    max_hit_for_miss_ms as "maxHitForMissMs",
-    kv_ttl_seconds as "kvTtlSeconds",
-});
 
 impl Default for RoutePolicy {
     fn default() -> Self {
@@ -72,13 +66,13 @@ impl Default for RoutePolicy {
 }
 
 /// How much a [`crate::ledger::Ledger`] keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct LedgerPolicy {
     /// Above so many bytes of storage it forgets what was invalidated longest ago.
+    #[serde(deserialize_with = "number::whole")]
     pub storage_bytes: u64,
 }
-
-options!(LedgerPolicy { storage_bytes as "storageBytes" });
 
 impl Default for LedgerPolicy {
     fn default() -> Self {
@@ -110,13 +104,6 @@ pub struct EngineOptions {
     /// Longest that one request waits for somebody else's render, in milliseconds.
     pub wait_ms: Span,
 }
-
-options!(EngineOptions {
-    app as "app",
-    memory_bytes as "memoryBytes",
-    window_ms as "windowMs",
-    wait_ms as "waitMs",
-});
 
 impl Default for EngineOptions {
     fn default() -> Self {

@@ -1,20 +1,23 @@
 //! Positions in the ledger: the only order between invalidations and renders.
 
+use serde::{Deserialize, Serialize};
+
 use crate::fault::Fault;
+use crate::number;
 
 /// A point in an app's ledger of invalidations.
 ///
 /// Numbers grow by one per invalidation within an epoch; a ledger that was lost and recreated has a new epoch.
 /// Positions of different epochs have no order: either is older than everything, seen from the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// Identifies one life of the ledger (its creation time in milliseconds; 0 belongs to no ledger).
+    #[serde(deserialize_with = "number::whole")]
     pub epoch: u64,
     /// How many invalidations the ledger had recorded.
+    #[serde(deserialize_with = "number::whole")]
     pub number: u64,
 }
-
-record!(Position { epoch, number });
 
 impl Position {
     /// Before everything: what is claimed when nothing is known. Every invalidation lies after it.

@@ -1,5 +1,7 @@
 //! An isolate's copy of the ledger, and what it says of an entry's tags.
 
+use serde::{Deserialize, Serialize};
+
 use crate::fault::Fault;
 use crate::ledger::{Since, Stamp};
 use crate::marks::Marks;
@@ -11,7 +13,8 @@ use crate::time::{Millis, Span, Stretch};
 const RETRY: Span = Span::seconds(1);
 
 /// What the ledger says of an entry, mildest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Invalidation {
     /// None of its tags was invalidated since its render began.
     None,
@@ -20,8 +23,6 @@ pub enum Invalidation {
     /// One was: do not serve it.
     Hard,
 }
-
-words!(Invalidation { None as "none", Soft as "soft", Hard as "hard" });
 
 /// What a copy can say of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

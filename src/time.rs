@@ -1,12 +1,16 @@
 //! Points in time and spans, in whole milliseconds. Nothing here reads a clock.
 
+use serde::{Deserialize, Serialize};
+
+use crate::number;
+
 /// A point in time: milliseconds since the Unix epoch, as the caller's clock tells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Millis(pub u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Millis(#[serde(deserialize_with = "number::whole")] pub u64);
 
 /// A length of time in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Span(pub u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Span(#[serde(deserialize_with = "number::whole")] pub u64);
 
 impl Millis {
     /// This point moved `span` into the future; stays at the end of time instead of wrapping.

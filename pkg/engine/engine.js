@@ -32,8 +32,9 @@ export class Engine {
    * @throws {Error} with `code` "bad-option" and one sentence when an option makes no sense
    */
   constructor(options, build, secret) {
-    this.#settings = [options, build, secret];
-    core.configure(...this.#settings);
+    const { app, memoryBytes, windowMs, waitMs } = options;
+    this.#settings = [app, memoryBytes, windowMs, waitMs, build, secret];
+    this.#configure();
   }
 
   /**
@@ -90,11 +91,15 @@ export class Engine {
     }
   }
 
+  #configure() {
+    core.configure(...this.#settings);
+  }
+
   /** A call without arguments lets the glue replace the broken instance; only then may arguments cross again. */
   #heal() {
     try {
       core.heal();
-      core.configure(...this.#settings);
+      this.#configure();
     } finally {
       this.onReset();
     }

@@ -6,7 +6,8 @@
 mod refusal;
 mod tokens;
 
-use crate::json::{self, ToJson, Writer};
+use serde::{Deserialize, Serialize};
+
 use crate::key::{EntryKey, Scope};
 use crate::policy::{KV_VALUE_LIMIT, WAIT_LIMIT};
 use crate::wire::{Abandon, Acquire, Append, Check, Publish, SinceQuestion};
@@ -22,7 +23,8 @@ const HOLDER_LIMIT: usize = 256;
 const NUMBER_LIMIT: u64 = 1 << 52;
 
 /// What the API does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Tells what a token is for.
     Health,
@@ -43,8 +45,6 @@ pub enum Operation {
     /// Asks whether tags were invalidated.
     Check,
 }
-
-words!(Operation by as_str { Health, Entry, Acquire, Publish, Abandon, Touch, Since, Append, Check });
 
 impl Operation {
     /// All of them.
@@ -115,7 +115,8 @@ pub struct Request<'a> {
 }
 
 /// What a request may do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Permit {
     /// This.
     pub operation: Operation,
@@ -128,8 +129,6 @@ pub struct Permit {
     /// With a body of at most so many bytes.
     pub body_limit: u64,
 }
-
-written!(Permit { operation, app, access, object, body_limit as "bodyLimit" });
 
 /// Decides about a request, given the value of `ONEGEN_TOKENS`.
 ///
@@ -180,7 +179,8 @@ fn bearer(authorization: &str) -> Option<&str> {
 }
 
 /// A message that has been read, with its limits applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Message {
     /// For a coordinator.
     Acquire(Acquire),
@@ -196,36 +196,22 @@ pub enum Message {
     Check(Check),
 }
 
-impl ToJson for Message {
-    fn to_json(&self, text: &mut Writer) {
-        match self {
-            Self::Acquire(message) => message.to_json(text),
-            Self::Publish(message) => message.to_json(text),
-            Self::Abandon(message) => message.to_json(text),
-            Self::Since(message) => message.to_json(text),
-            Self::Append(message) => message.to_json(text),
-            Self::Check(message) => message.to_json(text),
-        }
-    }
-}
-
 /// Reads the message of an operation; `None` for those that have none.
 ///
 /// # Errors
 /// When it is not such a message, or holds something that no client has a use for.
 pub fn message(operation: Operation, text: &str) -> Result<Option<Message>, Refusal> {
-    let bytes = text.as_bytes();
     let read = match operation {
         Operation::Health | Operation::Entry | Operation::Touch => return Ok(None),
-        Operation::Acquire => json::read(bytes).map(Message::Acquire),
-        Operation::Publish => json::read(bytes).map(Message::Publish),
-        Operation::Abandon => json::read(bytes).map(Message::Abandon),
-        Operation::Since => json::read(bytes).map(Message::Since),
-        Operation::Append => json::read(bytes).map(Message::Append),
-        Operation::Check => json::read(bytes).map(Message::Check),
+        Operation::Acquire => read(text).map(Message::Acquire),
+        Operation::Publish => read(text).map(Message::Publish),
+        Operation::Abandon => read(text).map(Message::Abandon),
+        Operation::Since => read(text).map(Message::Since),
+        Operation::Append => read(text).map(Message::Append),
+        Operation::Check => read(text).map(Message::Check),
     };
     let bad = |reason: String| Refusal::BadMessage { reason };
-    let mut message = read.map_err(|error| bad(error.to_string()))?;
+    let mut message = read.map_err(bad)?;
     match &mut message {
         Message::Acquire(acquire) => {
             if acquire.holder.is_empty() || acquire.holder.len() > HOLDER_LIMIT {
@@ -241,6 +227,14 @@ pub fn message(operation: Operation, text: &str) -> Result<Option<Message>, Refu
         Message::Publish(_) | Message::Abandon(_) | Message::Since(_) | Message::Check(_) => {}
     }
     Ok(Some(message))
+}
+
+/// A message of any kind, or what is wrong with its text and where.
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let message = serde_path_to_error::deserialize(&mut reader).map_err(|error| error.to_string())?;
+    reader.end().map_err(|error| error.to_string())?;
+    Ok(message)
 }
 
 fn within(name: &str, number: Option<u64>) -> Result<(), Refusal> {

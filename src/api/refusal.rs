@@ -1,5 +1,7 @@
 //! What a refused request is told: a problem of RFC 9457, with a stable code.
 
+use serde::Serialize;
+
 use super::tokens::BadToken;
 use crate::key::BadEntryKey;
 
@@ -92,7 +94,7 @@ pub enum Refusal {
 }
 
 /// A refusal as it travels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Where the code is explained.
     pub r#type: String,
@@ -105,8 +107,6 @@ pub struct Problem {
     /// Which value, what was expected, what to do.
     pub detail: String,
 }
-
-written!(Problem { r#type as "type", title, status, code, detail });
 
 impl Refusal {
     /// A refusal that comes of I/O, by its code. `told` is the reason, or the limit.

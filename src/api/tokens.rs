@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
@@ -11,15 +12,14 @@ use crate::key::Scope;
 const SHORTEST: usize = 24;
 
 /// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// Entries and the ledger are read.
     ReadOnly,
     /// Everything.
     ReadWrite,
 }
-
-words!(Access { ReadOnly as "read-only", ReadWrite as "read-write" });
 
 /// The tokens that the API knows. It keeps their digests only.
 #[derive(Clone)]

@@ -1,11 +1,13 @@
 //! What crosses between JavaScript and the core, and what goes wrong at that.
 
 use js_sys::{Error, Reflect, Uint8Array};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 
-use crate::crossing;
 use crate::engine::{Effect, Step};
-use crate::json::{FromJson, ToJson};
+use crate::number::LARGEST;
 use crate::time::Millis;
 
 /// What went wrong at the boundary, as the `code` of the thrown `Error`.
@@ -38,13 +40,13 @@ pub(crate) fn error(code: Code, message: &str) -> JsValue {
 }
 
 /// A core value from a JavaScript one.
-pub(crate) fn from_js<T: FromJson>(value: &JsValue, code: Code) -> Result<T, JsValue> {
-    crossing::from_js(value).map_err(|message| error(code, &message))
+pub(crate) fn from_js<T: DeserializeOwned>(value: JsValue, code: Code) -> Result<T, JsValue> {
+    serde_wasm_bindgen::from_value(value).map_err(|e| error(code, &e.to_string()))
 }
 
 /// A JavaScript value from a core one.
-pub(crate) fn to_js<T: ToJson>(value: &T) -> Result<JsValue, JsValue> {
-    crossing::to_js(value).map_err(|message| error(Code::BadCall, &message))
+pub(crate) fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+    value.serialize(&Serializer::new()).map_err(|e| error(Code::BadCall, &e.to_string()))
 }
 
 /// A step, with the header that its effect may speak of as its `header`.
@@ -54,6 +56,19 @@ pub(crate) fn step_to_js(step: &Step) -> Result<JsValue, JsValue> {
         Reflect::set(&crossed, &"header".into(), &Uint8Array::from(header.as_slice()))?;
     }
     Ok(crossed)
+}
+
+/// An option's whole number, or its default.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+pub(crate) fn option(name: &str, given: Option<f64>, default: u64) -> Result<u64, JsValue> {
+    match given {
+        None => Ok(default),
+        Some(number) if number >= 0.0 && number <= LARGEST as f64 && number.fract() == 0.0 => Ok(number as u64),
+        Some(number) => Err(error(
+            Code::BadOption,
+            &format!("option `{name}` is {number}: expected a whole number; leave it out for {default}"),
+        )),
+    }
 }
 
 /// A time or a count from a JavaScript number; nonsense (negative, fractional, NaN) becomes the nearest whole number.

@@ -9,6 +9,8 @@ mod panic;
 use std::cell::RefCell;
 
 use js_sys::Uint8Array;
+use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
 use crate::engine::{Engine, Reply};
@@ -21,20 +23,33 @@ use crate::policy::EngineOptions;
 use crate::position::Position;
 use crate::time::Span;
 
-use convert::{Code, error, from_js, millis, step_to_js, to_js};
+use convert::{Code, error, from_js, millis, option, step_to_js, to_js};
 
 thread_local! {
     static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
 }
 
-/// Makes the engine: once per isolate, and again after `heal`.
+/// Makes the engine: once per isolate, and again after `heal`. An option that is left out has its default.
 ///
 /// # Errors
 /// `bad-option` with one sentence when an option makes no sense.
 #[wasm_bindgen]
-pub fn configure(options: JsValue, build: &str, secret: &str) -> Result<(), JsValue> {
+pub fn configure(
+    app: Option<String>,
+    memory_bytes: Option<f64>,
+    window_ms: Option<f64>,
+    wait_ms: Option<f64>,
+    build: &str,
+    secret: &str,
+) -> Result<(), JsValue> {
     panic::install();
-    let options: EngineOptions = from_js(&options, Code::BadOption)?;
+    let default = EngineOptions::default();
+    let options = EngineOptions {
+        app: app.unwrap_or(default.app),
+        memory_bytes: option("memoryBytes", memory_bytes, default.memory_bytes)?,
+        window_ms: Span(option("windowMs", window_ms, default.window_ms.0)?),
+        wait_ms: Span(option("waitMs", wait_ms, default.wait_ms.0)?),
+    };
     let options = options.validated().map_err(|e| error(Code::BadOption, &e.to_string()))?;
     let engine = Engine::new(options, build, secret).map_err(|e| error(Code::BadOption, &e.to_string()))?;
     ENGINE.with(|cell| cell.replace(Some(engine)));
@@ -47,7 +62,7 @@ pub fn configure(options: JsValue, build: &str, secret: &str) -> Result<(), JsVa
 /// `bad-call` when the call is malformed, `not-configured` before `configure`.
 #[wasm_bindgen]
 pub fn begin(call: JsValue, now: f64) -> Result<JsValue, JsValue> {
-    let call = from_js(&call, Code::BadCall)?;
+    let call = from_js(call, Code::BadCall)?;
     with_engine(|engine| step_to_js(&engine.begin(call, millis(now))))
 }
 
@@ -58,7 +73,7 @@ pub fn begin(call: JsValue, now: f64) -> Result<JsValue, JsValue> {
 #[wasm_bindgen]
 pub fn resume(machine: u32, reply: JsValue, now: f64, header: Option<Vec<u8>>) -> Result<JsValue, JsValue> {
     // A reply that cannot be read is one that did not come.
-    let reply: Reply = from_js(&reply, Code::BadCall).unwrap_or(Reply::Failed);
+    let reply: Reply = from_js(reply, Code::BadCall).unwrap_or(Reply::Failed);
     let reply = reply.with_header(header.unwrap_or_default());
     with_engine(|engine| step_to_js(&engine.resume(machine, reply, millis(now))))
 }
@@ -120,7 +135,7 @@ pub fn header_bytes(prefix: &[u8]) -> i32 {
 /// `bad-call` when the entry is malformed.
 #[wasm_bindgen]
 pub fn entry_header(entry: JsValue) -> Result<Uint8Array, JsValue> {
-    let entry: Entry = from_js(&entry, Code::BadCall)?;
+    let entry: Entry = from_js(entry, Code::BadCall)?;
     Ok(Uint8Array::from(frame::header(&entry).as_slice()))
 }
 
@@ -135,8 +150,9 @@ pub fn verify_lease(token: &str, secret: &str) -> JsValue {
 /// # Errors
 /// `bad-call` for an unknown kind, `not-configured` before `configure`.
 #[wasm_bindgen]
-pub fn entry_key(kind: JsValue, key: &str) -> Result<JsValue, JsValue> {
-    let kind: Kind = from_js(&kind, Code::BadCall)?;
+pub fn entry_key(kind: &str, key: &str) -> Result<JsValue, JsValue> {
+    let kind = Kind::deserialize(StrDeserializer::<ValueError>::new(kind))
+        .map_err(|e| error(Code::BadCall, &e.to_string()))?;
     with_engine(|engine| Ok(engine.scope().entry_key(kind, key).into()))
 }
 
@@ -210,16 +226,11 @@ pub fn stats() -> Result<JsValue, JsValue> {
     })
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Stats {
     memory_bytes: u64,
     machines: usize,
     corrupt_values: u64,
     wasm_bytes: usize,
 }
-
-written!(Stats {
-    memory_bytes as "memoryBytes",
-    machines,
-    corrupt_values as "corruptValues",
-    wasm_bytes as "wasmBytes",
-});

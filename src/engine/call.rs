@@ -1,50 +1,47 @@
 //! The language between the engine and its host: calls, effects, replies and results.
 
+use serde::{Deserialize, Serialize};
+
 use crate::entry::Part;
-use crate::json::{Complaint, FromJson, Tree};
 use crate::key::Kind;
 use crate::lease::{AbandonReason, Lease};
 use crate::lease_token::CarriedLease;
 use crate::ledger::{Profile, Since};
+use crate::number;
 use crate::position::Position;
 use crate::tags::Invalidation;
 use crate::time::{Millis, Span};
 use crate::wire::{Abandon, Acquire, Acquired, Append, Check, Publish, Published};
 
 /// What the host knows of the request in progress. Without one, every field has a conservative default.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct RequestContext {
     /// Where the ledger copy stood when the request began.
     pub position: Option<Position>,
     /// The lease that the request carries: somebody else holds it, this request renders.
     pub carried: Option<CarriedLease>,
     /// Whether it only prefetches: it will not store a regeneration.
+    #[serde(default)]
     pub prefetch: bool,
     /// Whether it regenerates on demand, outside any lease.
+    #[serde(default)]
     pub on_demand: bool,
     /// How long it has already waited for renders of others.
+    #[serde(default)]
     pub waited_ms: Span,
     /// Whether it has just found this entry absent from KV.
+    #[serde(default)]
     pub absent: bool,
     /// Whether what it reads becomes part of a page that is stored.
+    #[serde(default)]
     pub nested: bool,
     /// The position of the oldest part that it was given in spite of an invalidation: what it stores is no younger.
     pub lowered: Option<Position>,
 }
 
-record!(RequestContext {
-    position,
-    carried,
-    prefetch = false,
-    on_demand = false,
-    waited_ms = Span::ZERO,
-    absent = false,
-    nested = false,
-    lowered,
-});
-
 /// Who asks for an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Caller {
     /// Whoever renders on a miss: it may hold the lease.
     Renderer,
@@ -55,10 +52,8 @@ pub enum Caller {
     Regenerator,
 }
 
-words!(Caller { Renderer as "renderer", Bystander as "bystander", Regenerator as "regenerator" });
-
 /// What is read, by whom, and how it is judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ReadCall {
     /// What is read.
     pub kind: Kind,
@@ -69,28 +64,21 @@ pub struct ReadCall {
     /// A random name, should a lease be asked for.
     pub nonce: String,
     /// The request.
+    #[serde(default)]
     pub context: RequestContext,
     /// Whether the build may have left a seed of it.
+    #[serde(default)]
     pub seeded: bool,
     /// Tags beside the entry's own that end it for this caller (Next.js's `tags` and `softTags` of fetched data).
+    #[serde(default)]
     pub tags: Vec<String>,
     /// Fresh for so many seconds, for this caller; by default as long as the entry says.
     pub revalidate: Option<u32>,
 }
 
-record!(ReadCall {
-    kind,
-    key,
-    caller,
-    nonce,
-    context = RequestContext::default(),
-    seeded = false,
-    tags = Vec::new(),
-    revalidate,
-});
-
 /// A call of the host's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Call {
     /// Read an entry.
     Read(ReadCall),
@@ -105,6 +93,7 @@ pub enum Call {
         /// The runs of its bytes.
         parts: Vec<Part>,
         /// Its tags.
+        #[serde(default)]
         tags: Vec<String>,
         /// Fresh for so many seconds; `None` means until invalidated.
         revalidate: Option<u32>,
@@ -113,6 +102,7 @@ pub enum Call {
         /// The lease granted to this request for this entry.
         lease: Option<Lease>,
         /// The request.
+        #[serde(default)]
         context: RequestContext,
         /// When the render began.
         started_at: Millis,
@@ -126,12 +116,14 @@ pub enum Call {
         /// Next.js's key.
         key: String,
         /// Its generation.
+        #[serde(deserialize_with = "number::whole")]
         generation: u64,
         /// Its `expire`.
         expire: Option<u32>,
         /// A random name for the lease.
         nonce: String,
         /// The request.
+        #[serde(default)]
         context: RequestContext,
     },
     /// Give a lease back.
@@ -160,40 +152,22 @@ pub enum Call {
     /// Bring the ledger copy up to its window.
     Observe {
         /// The position it must reach.
+        #[serde(default)]
         at_least: Position,
     },
 }
 
-read_variants!(Call {
-    Read as "read" (ReadCall),
-    Store as "store" {
-        kind,
-        key,
-        shape,
-        parts,
-        tags = Vec::new(),
-        revalidate,
-        expire,
-        lease,
-        context = RequestContext::default(),
-        started_at,
-        created_at,
-    },
-    Refresh as "refresh" { kind, key, generation, expire, nonce, context = RequestContext::default() },
-    Release as "release" { entry_key, lease, reason },
-    Invalidate as "invalidate" { tags, profile },
-    Invalidated as "invalidated" { tags, position },
-    Observe as "observe" { at_least = Position::BEFORE_EVERYTHING },
-});
-
 /// Something for the host to do. It answers with a [`Reply`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Effect {
     /// Read KV and ask the ledger, both at once where both are named.
     Load {
         /// The KV key.
+        #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<String>,
         /// Where the ledger copy stands.
+        #[serde(skip_serializing_if = "Option::is_none")]
         since: Option<Position>,
     },
     /// Look for what the build left under this key.
@@ -222,6 +196,7 @@ pub enum Effect {
         /// The message.
         message: Publish,
         /// The entry's header. It crosses beside the rest.
+        #[serde(skip)]
         header: Vec<u8>,
     },
     /// Give a lease back.
@@ -234,6 +209,7 @@ pub enum Effect {
     /// Have the app render the page, with this lease; without one the render counts for this isolate alone.
     Regenerate {
         /// The signed lease.
+        #[serde(skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
     /// Record an invalidation.
@@ -253,21 +229,9 @@ pub enum Effect {
     },
 }
 
-tagged!(Effect by "kind" {
-    Load as "load" { key, since },
-    Seed as "seed" { key },
-    PublishSeed as "publish_seed" { object, message },
-    Acquire as "acquire" { object, message },
-    Publish as "publish" { object, message; without header },
-    Abandon as "abandon" { object, message },
-    Regenerate as "regenerate" { token },
-    Append as "append" { message },
-    Check as "check" { message },
-    Pause as "pause" { ms },
-});
-
 /// What became of an [`Effect`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// To `Load`.
     Loaded {
@@ -288,6 +252,7 @@ pub enum Reply {
         /// What came with `newer`.
         bytes: Option<Bytes>,
         /// Whether the answer was held back while somebody else rendered.
+        #[serde(default)]
         waited: bool,
     },
     /// To `Publish` and `PublishSeed`.
@@ -316,18 +281,6 @@ pub enum Reply {
     Failed,
 }
 
-read_variants!(Reply {
-    Loaded as "loaded" { kv, since },
-    Seeded as "seeded" { seed },
-    Acquired as "acquired" { answer, bytes, waited = false },
-    Published as "published" { answer },
-    Regenerated as "regenerated" { status },
-    Appended as "appended" { since },
-    Checked as "checked" { invalidation },
-    Done as "done",
-    Failed as "failed",
-});
-
 impl Reply {
     /// This reply with the header that belongs to it, where one does.
     #[must_use]
@@ -344,7 +297,8 @@ impl Reply {
 }
 
 /// What a store holds under a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stored {
     /// Nothing.
     Absent,
@@ -354,25 +308,20 @@ pub enum Stored {
     Unreadable,
 }
 
-read_variants!(Stored { Absent as "absent", Found as "found" (Bytes), Unreadable as "unreadable" });
-
 /// A value without its body: the header's bytes, and how long it is with the body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Bytes {
     /// The first bytes, up to the end of the header at least. They cross beside the rest.
+    #[serde(skip)]
     pub header: Vec<u8>,
     /// Length of header and body.
+    #[serde(deserialize_with = "number::whole")]
     pub total: u64,
 }
 
-impl FromJson for Bytes {
-    fn from_json(tree: &Tree<'_>, complaint: &mut Complaint) -> Self {
-        Self { header: Vec::new(), total: tree.object(complaint).field("total", complaint) }
-    }
-}
-
 /// What to do next.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
     /// Perform the effect, then resume the machine with the reply.
     Perform {
@@ -387,10 +336,9 @@ pub enum Step {
     Done(Outcome),
 }
 
-tagged!(Step by "step" { Perform as "perform" { machine, effect, deadline_ms }, Done as "done" (outcome) });
-
 /// The result of a call.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
 pub enum Outcome {
     /// Of `Read`: serve these bytes.
     Entry(Box<ReadEntry>),
@@ -401,8 +349,10 @@ pub enum Outcome {
         /// A stable word for logs and tests.
         reason: &'static str,
         /// The generation concerned.
+        #[serde(skip_serializing_if = "Option::is_none")]
         generation: Option<u64>,
         /// Whether the tags asked about were invalidated.
+        #[serde(skip_serializing_if = "Option::is_none")]
         invalidation: Option<Invalidation>,
         /// Where the ledger copy stands now.
         position: Position,
@@ -411,14 +361,9 @@ pub enum Outcome {
     },
 }
 
-tagged!(Outcome by "result" {
-    Entry as "entry" (entry),
-    Miss as "miss" (miss),
-    Ended as "ended" { reason, generation, invalidation, position, memory },
-});
-
 /// Where the bytes of a read come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The isolate's memory.
     Memory,
@@ -429,8 +374,6 @@ pub enum Source {
     /// The build.
     Seed,
 }
-
-words!(Source by as_str { Memory, Kv, Coordinator, Seed });
 
 impl Source {
     /// A stable word for logs, headers and tests.
@@ -446,19 +389,21 @@ impl Source {
 }
 
 /// An entry to serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReadEntry {
     /// Whether it is stale: then a `Refresh` should follow, unless the caller is a regenerator.
     pub stale: bool,
     /// Whether this regenerator, and no other, makes it anew.
     pub regenerate: bool,
     /// The lease for that; without one the coordinator could not be asked, and the render counts here alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// Why it may be served as it is: a verdict's word.
     pub reason: &'static str,
     /// Where its bytes are.
     pub source: Source,
     /// The slot of bytes in memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<u32>,
     /// What memory does with the bytes.
     pub memory: MemoryOrder,
@@ -471,8 +416,10 @@ pub struct ReadEntry {
     /// When it was made.
     pub created_at: Millis,
     /// Fresh for so many seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revalidate: Option<u32>,
     /// Usable for so many seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expire: Option<u32>,
     /// Its tags.
     pub tags: Vec<String>,
@@ -489,45 +436,24 @@ pub struct ReadEntry {
     /// Where the ledger copy stands.
     pub ledger: Position,
     /// Its position, if it is served in spite of an invalidation and nobody here makes it anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lowered: Option<Position>,
 }
 
-written_fields!(ReadEntry {
-    stale,
-    regenerate,
-    lease,
-    reason,
-    source,
-    slot,
-    memory,
-    collapsed,
-    generation,
-    position,
-    created_at,
-    revalidate,
-    expire,
-    tags,
-    shape,
-    header_bytes,
-    parts,
-    touch,
-    brief,
-    ledger,
-    lowered,
-});
-
 /// Nothing to serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReadMiss {
     /// A stable word for logs, headers and tests.
     pub reason: &'static str,
     /// The lease under which to render; without one the render is stored only if nobody holds one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
     /// Whether an entry was there that must not be served.
     pub renewed: bool,
     /// Whether KV has nothing under the key.
     pub absent: bool,
     /// The `expire` of the entry that must not be served.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expire: Option<u32>,
     /// Bytes to forget.
     pub memory: MemoryOrder,
@@ -535,15 +461,12 @@ pub struct ReadMiss {
     pub ledger: Position,
 }
 
-written_fields!(ReadMiss { reason, lease, renewed, absent, expire, memory, ledger });
-
 /// What the host does with the bytes it keeps for the memory tier.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct MemoryOrder {
     /// Keep this read's bytes in this slot.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub keep: Option<u32>,
     /// Forget these slots.
     pub forget: Vec<u32>,
 }
-
-written!(MemoryOrder { keep, forget });

@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::entry::{KeyLife, Part};
 use crate::frame;
-use crate::json;
 use crate::key::Kind;
 use crate::lease::{self, AbandonReason, Lease, Route};
 use crate::ledger::{self, Ledger, Since};
@@ -243,7 +242,7 @@ fn stored(entry: &Entry) -> Bytes {
 /// The length of the body that a header speaks of.
 fn frame_body(header: &[u8]) -> u64 {
     let metadata = &header[frame::PREFIX_BYTES..];
-    json::read::<Entry>(metadata).unwrap().body_bytes()
+    serde_json::from_slice::<Entry>(metadata).unwrap().body_bytes()
 }
 
 /// A name that nobody else has.

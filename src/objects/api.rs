@@ -1,18 +1,18 @@
 //! The HTTPS API's decisions, for the Worker that serves it. A refusal is thrown as an `Error` with a `refusal`.
 
 use js_sys::{Error, Reflect};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use super::to_js;
 use crate::api::{self, Operation, Problem, Refusal, Request};
 use crate::frame;
 
+#[derive(Serialize)]
 struct Refused {
     problem: Problem,
     headers: Vec<(&'static str, &'static str)>,
 }
-
-written!(Refused { problem, headers });
 
 /// As what JavaScript throws.
 fn refused(refusal: &Refusal) -> JsValue {
@@ -56,7 +56,7 @@ pub fn api_decide(
 /// The refusal.
 #[wasm_bindgen]
 pub fn api_message(operation: JsValue, text: &str) -> Result<JsValue, JsValue> {
-    let operation: Operation = super::from_js(&operation)?;
+    let operation: Operation = super::from_js(operation)?;
     let message = api::message(operation, text).map_err(|refusal| refused(&refusal))?;
     // What JavaScript cannot hold, no client means.
     to_js(&message).map_err(|_| api_refusal("bad-message", "it holds a number beyond 2^53"))
@@ -72,12 +72,12 @@ pub fn api_header_bytes(prefix: &[u8], code: &str) -> Result<f64, JsValue> {
     frame::header_bytes(prefix).map(|bytes| bytes as f64).map_err(|corrupt| api_refusal(code, corrupt.as_str()))
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct FrameHeader {
     generation: u64,
     body_bytes: u64,
 }
-
-written!(FrameHeader { generation, body_bytes as "bodyBytes" });
 
 /// The generation of a frame and the length of its body, told by its header.
 ///

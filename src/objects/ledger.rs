@@ -44,7 +44,7 @@ impl LedgerObject {
     /// One sentence when an option makes no sense; or storage fails.
     #[wasm_bindgen(constructor)]
     pub fn new(state: DurableObjectState, options: JsValue) -> Result<Self, JsValue> {
-        let policy: LedgerPolicy = from_js(&options)?;
+        let policy: LedgerPolicy = from_js(options)?;
         let policy = policy.validated().map_err(|e| failed(&e.to_string()))?;
         let sql = sql(state);
         for table in TABLES {
@@ -58,7 +58,7 @@ impl LedgerObject {
     /// # Errors
     /// When the message is malformed or storage fails.
     pub fn since(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
-        let SinceQuestion { position } = from_js(&message)?;
+        let SinceQuestion { position } = from_js(message)?;
         self.step(millis(now), Event::Since { position })
     }
 
@@ -67,7 +67,7 @@ impl LedgerObject {
     /// # Errors
     /// When the message is malformed or storage fails.
     pub fn append(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
-        let Append { position, tags, profile } = from_js(&message)?;
+        let Append { position, tags, profile } = from_js(message)?;
         self.step(millis(now), Event::Append { position, tags, profile })
     }
 
@@ -76,7 +76,7 @@ impl LedgerObject {
     /// # Errors
     /// When the message is malformed or storage fails.
     pub fn check(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
-        let Check { position, tags } = from_js(&message)?;
+        let Check { position, tags } = from_js(message)?;
         self.step(millis(now), Event::Check { position, tags })
     }
 

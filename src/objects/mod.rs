@@ -9,13 +9,14 @@ mod ledger;
 mod route;
 
 use js_sys::{Error, Reflect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 use worker::{SqlStorage, SqlStorageValue, State};
 
-use crate::crossing;
 use crate::frame;
-use crate::json::{FromJson, ToJson};
 use crate::time::Millis;
 
 pub use ledger::LedgerObject;
@@ -51,12 +52,12 @@ fn failed(message: &str) -> JsValue {
     error.into()
 }
 
-fn from_js<T: FromJson>(value: &JsValue) -> Result<T, JsValue> {
-    crossing::from_js(value).map_err(|e| failed(&format!("the message is malformed: {e}")))
+fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
+    serde_wasm_bindgen::from_value(value).map_err(|e| failed(&format!("the message is malformed: {e}")))
 }
 
-fn to_js<T: ToJson>(value: &T) -> Result<JsValue, JsValue> {
-    crossing::to_js(value).map_err(|e| failed(&e))
+fn to_js<T: Serialize>(value: &T) -> Result<JsValue, JsValue> {
+    value.serialize(&Serializer::new()).map_err(|e| failed(&e.to_string()))
 }
 
 fn run(sql: &SqlStorage, query: &str, values: Vec<SqlStorageValue>) -> Result<(), JsValue> {

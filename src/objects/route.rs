@@ -1,6 +1,7 @@
 //! A route's coordinator: the lease machine over one row of SQLite.
 
 use js_sys::Uint8Array;
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::DurableObjectState;
 use worker::{SqlStorage, SqlStorageValue};
@@ -8,7 +9,6 @@ use worker::{SqlStorage, SqlStorageValue};
 use super::{failed, from_js, millis, rows, run, sql, to_js};
 use crate::entry::{Entry, KeyLife};
 use crate::frame;
-use crate::json::{self, ToJson, Writer};
 use crate::lease::{Answer, Effect, Event, Route};
 use crate::policy::RoutePolicy;
 use crate::time::Millis;
@@ -23,40 +23,25 @@ pub struct RouteObject {
 }
 
 /// What the JavaScript class does with an outcome.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Orders {
+    #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<AnyAnswer>,
     keep_bytes: bool,
     drop_bytes: bool,
     wake: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     put: Option<u64>,
     delete_all: bool,
     alarm_at: Millis,
 }
 
-written!(Orders {
-    answer,
-    keep_bytes as "keepBytes",
-    drop_bytes as "dropBytes",
-    wake,
-    put,
-    delete_all as "deleteAll",
-    alarm_at as "alarmAt",
-});
-
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
 enum AnyAnswer {
     Acquired(Acquired),
     Published(Published),
-}
-
-impl ToJson for AnyAnswer {
-    fn to_json(&self, text: &mut Writer) {
-        match self {
-            Self::Acquired(answer) => answer.to_json(text),
-            Self::Published(answer) => answer.to_json(text),
-        }
-    }
 }
 
 #[wasm_bindgen]
@@ -67,7 +52,7 @@ impl RouteObject {
     /// When an option makes no sense, or storage fails.
     #[wasm_bindgen(constructor)]
     pub fn new(state: DurableObjectState, options: JsValue) -> Result<Self, JsValue> {
-        let policy: RoutePolicy = from_js(&options)?;
+        let policy: RoutePolicy = from_js(options)?;
         let policy = policy.validated().map_err(|e| failed(&e.to_string()))?;
         let sql = sql(state);
         run(&sql, "CREATE TABLE IF NOT EXISTS route (id INTEGER PRIMARY KEY, row TEXT NOT NULL)", Vec::new())?;
@@ -80,7 +65,7 @@ impl RouteObject {
     /// # Errors
     /// When the message is malformed or storage fails.
     pub fn acquire(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
-        let Acquire { have, holder, position, need, .. } = from_js(&message)?;
+        let Acquire { have, holder, position, need, .. } = from_js(message)?;
         self.step(millis(now), Event::Acquire { have, holder, position, need })
     }
 
@@ -89,7 +74,7 @@ impl RouteObject {
     /// # Errors
     /// When the message or the header is malformed, or storage fails.
     pub fn publish(&self, message: JsValue, header: &[u8], body_bytes: f64, now: f64) -> Result<Publication, JsValue> {
-        let Publish { lease, seed, render_ms } = from_js(&message)?;
+        let Publish { lease, seed, render_ms } = from_js(message)?;
         let total = millis(body_bytes).0.saturating_add(header.len() as u64);
         let mut entry = frame::read(header, total)
             .map_err(|corrupt| failed(&format!("the published entry is not one: {}", corrupt.as_str())))?;
@@ -108,7 +93,7 @@ impl RouteObject {
     /// # Errors
     /// When the message is malformed or storage fails.
     pub fn abandon(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
-        let Abandon { lease, reason } = from_js(&message)?;
+        let Abandon { lease, reason } = from_js(message)?;
         let event = Event::Abandon { generation: lease.generation, holder: lease.holder, reason };
         self.step(millis(now), event)
     }
@@ -226,7 +211,7 @@ impl RouteObject {
     fn load(&self, now: Millis) -> Result<(Route, Option<Route>), JsValue> {
         let row = rows(&self.sql, "SELECT row FROM route WHERE id = 1", Vec::new())?;
         let stored = row.first().and_then(|row| row.first()).and_then(|value| match value {
-            SqlStorageValue::String(text) => match json::read::<Route>(text.as_bytes()) {
+            SqlStorageValue::String(text) => match serde_json::from_str::<Route>(text) {
                 Ok(route) => Some(route),
                 Err(error) => {
                     worker::console_error!("onegen: a route's stored state was unreadable and is begun anew: {error}");
@@ -239,7 +224,7 @@ impl RouteObject {
     }
 
     fn store(&self, route: &Route) -> Result<(), JsValue> {
-        let row = json::write(route);
+        let row = serde_json::to_string(route).map_err(|error| failed(&error.to_string()))?;
         run(&self.sql, "INSERT OR REPLACE INTO route (id, row) VALUES (1, ?)", vec![row.into()])
     }
 }

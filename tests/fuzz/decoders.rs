@@ -10,7 +10,6 @@ use onegen::engine::{Bytes, Call, Caller, Engine, ReadCall, Reply, RequestContex
 use onegen::entry::Entry;
 use onegen::frame;
 use onegen::freshness::{Verdict, judge};
-use onegen::json::{self, Complaint, FromJson, Tree};
 use onegen::key::{EntryKey, Kind, Scope};
 use onegen::lease::{self, Route};
 use onegen::lease_token::CarriedLease;
@@ -21,6 +20,7 @@ use onegen::position::Position;
 use onegen::tags::{Invalidation, LedgerCopy};
 use onegen::time::{Millis, Span};
 use onegen::wire::{Acquired, Published};
+use serde::Deserialize;
 
 /// A name, as in `corpus/`, and what reads.
 pub type Decoder = (&'static str, fn(&[u8]) -> bool);
@@ -106,7 +106,7 @@ fn frame_of_kv(bytes: &[u8]) -> bool {
 fn row_of_a_coordinator(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.lines();
-    let Ok(mut route) = json::read::<Route>(lines.next().unwrap_or_default().as_bytes()) else { return false };
+    let Ok(mut route) = serde_json::from_str::<Route>(lines.next().unwrap_or_default()) else { return false };
     let policy = RoutePolicy::default();
     let mut all_read = true;
     for (now, operation, message) in lines.map(line) {
@@ -142,15 +142,15 @@ fn row_of_a_coordinator(bytes: &[u8]) -> bool {
         let is_forgotten = effects.contains(&lease::Effect::DeleteAll);
         assert!(is_forgotten || route.last_generation() >= before, "generations go on");
         black_box((route.alarm_at(&policy), Published::from_answer(&answer, &policy), Acquired::from_answer(answer)));
-        let row = json::write(&route);
-        assert_eq!(json::read::<Route>(row.as_bytes()).unwrap(), route, "a row that was written is read back");
+        let row = serde_json::to_string(&route).unwrap();
+        assert_eq!(serde_json::from_str::<Route>(&row).unwrap(), route, "a row that was written is read back");
     }
     all_read
 }
 
 fn line(text: &str) -> (Millis, Operation, &str) {
     let mut words = text.splitn(3, ' ');
-    let now = words.next().and_then(|now| now.parse().ok()).map_or(NOW, Millis);
+    let now = words.next().and_then(|now| now.parse().ok()).map_or(NOW, |now: u64| Millis(now.min(LATEST_TIME)));
     let name = words.next().unwrap_or_default();
     let operation = Operation::ALL.into_iter().find(|one| one.as_str() == name).unwrap_or(Operation::Health);
     (now, operation, words.next().unwrap_or_default())
@@ -170,7 +170,7 @@ fn ledger_of(tags: &[&str]) -> Since {
 
 /// An answer of the ledger's: it becomes part of a copy, and entries are judged by that.
 fn answer_of_the_ledger(bytes: &[u8]) -> bool {
-    let Ok(since) = json::read::<Since>(bytes) else { return false };
+    let Ok(since) = serde_json::from_slice::<Since>(bytes) else { return false };
     let mut copy = LedgerCopy::default();
     copy.merge(ledger_of(&["a"]), NOW);
     let before = copy.position();
@@ -186,26 +186,16 @@ fn answer_of_the_ledger(bytes: &[u8]) -> bool {
 }
 
 /// What a host asks of the engine, when, and what it says became of it.
+#[derive(Deserialize)]
 struct Conversation {
     at: Vec<u64>,
     calls: Vec<Call>,
     replies: Vec<Reply>,
 }
 
-impl FromJson for Conversation {
-    fn from_json(tree: &Tree<'_>, complaint: &mut Complaint) -> Self {
-        let object = tree.object(complaint);
-        Self {
-            at: object.field("at", complaint),
-            calls: object.field("calls", complaint),
-            replies: object.field("replies", complaint),
-        }
-    }
-}
-
 /// The bindings read the same values from JavaScript.
 fn conversation_with_the_engine(bytes: &[u8]) -> bool {
-    let Ok(told) = json::read::<Conversation>(bytes) else { return false };
+    let Ok(told) = serde_json::from_slice::<Conversation>(bytes) else { return false };
     let mut engine = engine();
     let mut times = told.at.into_iter().map(|at| Millis(at.min(LATEST_TIME)));
     let mut replies = told.replies.into_iter();
@@ -245,7 +235,7 @@ fn messages_to_the_ledger(bytes: &[u8]) -> bool {
         let Ok(answer) = ledger.step(&LedgerPolicy::default(), &mut rows, now, event);
         assert!(ledger.head().covers(before), "positions go on");
         if let ledger::Answer::Since(since) = answer {
-            copy.merge(json::read(json::write(&since).as_bytes()).unwrap(), now);
+            copy.merge(serde_json::from_slice(&serde_json::to_vec(&since).unwrap()).unwrap(), now);
         }
     }
     all_read
@@ -297,28 +287,36 @@ fn name_of_an_entry(bytes: &[u8]) -> bool {
 
 // --- what is configured -----------------------------------------------------------------------------------------------------------
 
+/// The engine's options cross one by one.
+#[derive(Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct IsolateOptions {
+    app: String,
+    memory_bytes: u64,
+    window_ms: u64,
+    wait_ms: u64,
+}
+
+impl Default for IsolateOptions {
+    fn default() -> Self {
+        let EngineOptions { app, memory_bytes, window_ms, wait_ms } = EngineOptions::default();
+        Self { app, memory_bytes, window_ms: window_ms.0, wait_ms: wait_ms.0 }
+    }
+}
+
+#[derive(Deserialize)]
 struct Options {
-    engine: EngineOptions,
+    engine: IsolateOptions,
     route: RoutePolicy,
     ledger: LedgerPolicy,
 }
 
-impl FromJson for Options {
-    fn from_json(tree: &Tree<'_>, complaint: &mut Complaint) -> Self {
-        let object = tree.object(complaint);
-        Self {
-            engine: object.field("engine", complaint),
-            route: object.field("route", complaint),
-            ledger: object.field("ledger", complaint),
-        }
-    }
-}
-
 /// Options that are accepted run: a page is asked for, rendered in vain and published under them.
 fn options_of_a_config(bytes: &[u8]) -> bool {
-    let Ok(options) = json::read::<Options>(bytes) else { return false };
-    let (Ok(engine), Ok(policy), Ok(_)) =
-        (options.engine.validated(), options.route.validated(), options.ledger.validated())
+    let Ok(options) = serde_json::from_slice::<Options>(bytes) else { return false };
+    let IsolateOptions { app, memory_bytes, window_ms, wait_ms } = options.engine;
+    let engine = EngineOptions { app, memory_bytes, window_ms: Span(window_ms), wait_ms: Span(wait_ms) };
+    let (Ok(engine), Ok(policy), Ok(_)) = (engine.validated(), options.route.validated(), options.ledger.validated())
     else {
         return false;
     };

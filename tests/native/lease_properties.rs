@@ -1,6 +1,5 @@
 //! Random histories of one route, far longer than the exhaustive check's, against references that could not be simpler.
 
-use onegen::json;
 use onegen::lease::{AbandonReason, Answer, Effect, Event, HoldReason, Need, Route};
 use onegen::policy::RoutePolicy;
 use onegen::position::Position;
@@ -150,7 +149,7 @@ impl History {
             }
         }
         // What is stored is what goes on.
-        self.route = json::read(json::write(&self.route).as_bytes()).unwrap();
+        self.route = serde_json::from_str(&serde_json::to_string(&self.route).unwrap()).unwrap();
         outcome.answer
     }
 
