@@ -136,11 +136,11 @@ $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION):
 	$(INSTALL) cargo-fuzz@$(CARGO_FUZZ_VERSION)
 	@touch $@
 
-# What it finds is for tests/fuzz/corpus; what `make test` runs needs no nightly toolchain.
+# What it finds is for tests/rust/fuzz/corpus; what `make test` runs needs no nightly toolchain.
 .PHONY: fuzz
 fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)
-	@mkdir -p tests/fuzz/libfuzzer/corpus/$(DECODER)
-	FUZZ_DECODER=$(DECODER) cargo +nightly fuzz run --fuzz-dir tests/fuzz/libfuzzer decoder tests/fuzz/libfuzzer/corpus/$(DECODER) tests/fuzz/corpus/$(DECODER) \
+	@mkdir -p tests/rust/fuzz/libfuzzer/corpus/$(DECODER)
+	FUZZ_DECODER=$(DECODER) cargo +nightly fuzz run --fuzz-dir tests/rust/fuzz/libfuzzer decoder tests/rust/fuzz/libfuzzer/corpus/$(DECODER) tests/rust/fuzz/corpus/$(DECODER) \
 		-- -max_total_time=$(or $(SECONDS),60)
 
 .PHONY: chaos

@@ -1,11 +1,11 @@
 //! Invalidating tags, asking about them, and keeping the ledger copy within its window.
 
-use super::call::{Effect, Reply};
+use super::protocol::{Effect, Reply};
 use super::{Engine, Machine, Progress, READ_LIMIT, pause};
+use crate::base::position::Position;
+use crate::base::time::{Millis, Span, TimeWindow};
 use crate::ledger::Profile;
-use crate::position::Position;
-use crate::tags::{Invalidation, Known};
-use crate::time::{Millis, Span, Stretch};
+use crate::ledger::{Invalidation, Known};
 use crate::wire::{Append, Check};
 
 /// How often an invalidation is tried.
@@ -56,7 +56,8 @@ impl Engine {
         now: Millis,
     ) -> bool {
         let records = |machine: &Machine| matches!(machine, Machine::Invalidate(one) if one.is_recording(tags.clone()));
-        Stretch::of(begun_at, READ_LIMIT).contains(now) && self.machines.iter().any(|(_, _, machine)| records(machine))
+        TimeWindow::of(begun_at, READ_LIMIT).contains(now)
+            && self.machines.iter().any(|(_, _, machine)| records(machine))
     }
 
     pub(super) fn begin_invalidate(&mut self, tags: Vec<String>, profile: Option<Profile>, now: Millis) -> Progress {

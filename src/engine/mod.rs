@@ -6,39 +6,46 @@
 //!
 //! A machine lives until it is done or its host has had ample time to reply; an aborted request leaves nothing behind.
 
-mod call;
+mod candidate;
+mod claim;
+mod fill;
 mod invalidate;
-mod memo;
+mod memory;
+mod protocol;
 mod read;
 mod refresh;
+mod route_notes;
+mod serve;
 mod store;
 #[cfg(test)]
 mod tests;
 
-pub use call::{
+pub use memory::{MemoryTier, Placement, Remembered, Slot};
+pub use protocol::{
     Bytes, Call, Caller, Effect, MemoryOrder, Outcome, ReadCall, ReadEntry, ReadMiss, Reply, RequestContext, Source,
     Step, Stored,
 };
 
+use crate::base::limits::EngineOptions;
+use crate::base::position::Position;
+use crate::base::time::{Millis, Span};
 use crate::entry::Entry;
-use crate::frame;
-use crate::key::{InvalidAppId, Scope};
-use crate::memory::{MemoryTier, Placement};
-use crate::policy::EngineOptions;
-use crate::position::Position;
-use crate::tags::{Invalidation, LedgerCopy};
-use crate::time::{Millis, Span};
+use crate::entry::frame;
+use crate::entry::key::{InvalidAppId, Scope};
+use crate::ledger::{Invalidation, LedgerCopy};
 
 use invalidate::{Invalidate, Observe, Query};
-use memo::Memos;
 use read::Read;
 use refresh::Refresh;
+use route_notes::NotesByRoute;
 use store::Store;
 
 /// How long a read of KV or of the ledger may take.
 const READ_LIMIT: Span = Span::seconds(3);
 /// How long the coordinator may take beyond the wait that it was asked for.
 const COORDINATOR_LIMIT: Span = Span::seconds(2);
+/// The coordinator is not asked again sooner, whatever it answers.
+const SHORTEST_HOLD: Span = Span::seconds(1);
 /// How long a publication may take: it carries up to 25 MiB.
 const PUBLISH_LIMIT: Span = Span::seconds(15);
 /// Whoever waits for something in this isolate looks again no sooner, and no later.
@@ -56,7 +63,7 @@ pub struct Engine {
     secret: String,
     memory: MemoryTier,
     ledger: LedgerCopy,
-    memos: Memos,
+    notes: NotesByRoute,
     /// Those in progress, and until when somebody may go on with each. A request has few, and even a thousand are looked through
     /// within microseconds.
     machines: Vec<(u32, Millis, Machine)>,
@@ -95,7 +102,7 @@ impl Engine {
             secret: secret.to_owned(),
             memory: MemoryTier::new(options.memory_bytes),
             ledger: LedgerCopy::default(),
-            memos: Memos::default(),
+            notes: NotesByRoute::default(),
             machines: Vec::new(),
             next_machine: 0,
             swept_at: Millis(0),
@@ -256,7 +263,7 @@ impl Engine {
     }
 
     fn remember(&mut self, name: &str, entry: &Entry, header_bytes: u64) -> MemoryOrder {
-        self.memos.of(name).has_seen(entry.generation);
+        self.notes.of(name).has_seen(entry.generation);
         order(self.memory.put(name, entry.clone(), header_bytes))
     }
 }

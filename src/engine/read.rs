@@ -1,54 +1,48 @@
 //! Reading an entry: memory, then KV beside the ledger, then the build's seed, then the coordinator.
 
-use super::call::{Bytes, Caller, Effect, MemoryOrder, Outcome, ReadCall, ReadEntry, ReadMiss, Reply, Source, Stored};
-use super::refresh::SHORTEST_HOLD;
-use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, READ_LIMIT, pause};
-use crate::entry::{Entry, KeyLife};
-use crate::fault::Fault;
-use crate::freshness::{GoneReason, StaleReason, Verdict, judge, judge_within};
-use crate::key::Kind;
-use crate::lease::{Lease, Need};
-use crate::memory::{Remembered, Slot};
-use crate::position::Position;
-use crate::tags::{Invalidation, Known};
-use crate::time::{Millis, Span, Stretch};
-use crate::wire::{Acquire, Acquired, Check, Publish, Published};
-
-/// One question to the coordinator is held back no longer; a request with more patience asks again. So a coordinator that
-/// never answers costs a request this long, not its whole wait limit.
-const WAIT_SLICE: Span = Span::seconds(5);
-/// One isolate asks for a longer life of a KV key once in such a part of it.
-const TOUCHES_IN_LIFE: u64 = 4;
+use super::candidate::{Candidate, has};
+use super::memory::{Remembered, Slot};
+use super::protocol::{Caller, Effect, ReadCall, Reply, Source, Stored};
+use super::{Engine, Machine, Progress, READ_LIMIT, pause};
+use crate::base::fault::Fault;
+use crate::base::position::Position;
+use crate::base::time::{Millis, Span};
+use crate::entry::Entry;
+use crate::entry::freshness::{GoneReason, StaleReason, Verdict, judge, judge_within};
+use crate::entry::key::Kind;
+use crate::ledger::{Invalidation, Known};
+use crate::route::Lease;
+use crate::wire::Check;
 
 /// A read in progress.
 #[derive(Debug, Clone)]
 pub(super) struct Read {
-    name: String,
-    call: ReadCall,
-    begun_at: Millis,
-    asked_at: Millis,
-    asks_ledger: bool,
+    pub(super) name: String,
+    pub(super) call: ReadCall,
+    pub(super) begun_at: Millis,
+    pub(super) asked_at: Millis,
+    pub(super) asks_ledger: bool,
     /// Where the ledger copy stood when this read could first judge: waiters may serve what was fresh then.
-    start: Position,
-    candidate: Option<Candidate>,
+    pub(super) start: Position,
+    pub(super) candidate: Option<Candidate>,
     /// Where the ledger copy stood when the ledger was asked about the candidate.
-    checked_from: Position,
+    pub(super) checked_from: Position,
     /// Whether the ledger could not be reached by an isolate that has no copy.
-    blind: bool,
+    pub(super) without_ledger: bool,
     /// Whether an entry was there that must not be served.
-    renewed: bool,
-    absent: bool,
-    waited: bool,
+    pub(super) renewed: bool,
+    pub(super) absent: bool,
+    pub(super) waited: bool,
     /// Whether there is something to serve if what this read waits for does not come.
-    spared: bool,
+    pub(super) has_fallback: bool,
     /// What came of asking whether this read's caller regenerates what is stale.
-    claim: Option<Claim>,
-    phase: Phase,
+    pub(super) claim: Option<Claim>,
+    pub(super) phase: Phase,
 }
 
 /// Whether the caller of a read regenerates what is stale.
 #[derive(Debug, Clone)]
-enum Claim {
+pub(super) enum Claim {
     /// It does, under this lease; without one the coordinator did not answer.
     Won(Option<Lease>),
     /// Somebody else does, or nobody for now.
@@ -57,7 +51,7 @@ enum Claim {
 
 /// What the host was asked to do last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Loading,
     Checking,
     Seeding,
@@ -67,16 +61,6 @@ enum Phase {
     Pausing,
     /// This isolate is invalidating one of the entry's tags.
     Yielding,
-}
-
-#[derive(Debug, Clone)]
-struct Candidate {
-    entry: Entry,
-    source: Source,
-    slot: Option<u32>,
-    header_bytes: u64,
-    known_until: Position,
-    unshared: bool,
 }
 
 impl Read {
@@ -90,17 +74,17 @@ impl Read {
             start: Position::BEFORE_EVERYTHING,
             candidate: None,
             checked_from: Position::BEFORE_EVERYTHING,
-            blind: false,
+            without_ledger: false,
             renewed: false,
             absent: false,
             waited: false,
-            spared: false,
+            has_fallback: false,
             claim: None,
             phase: Phase::Loading,
         }
     }
 
-    fn perform(mut self, phase: Phase, effect: Effect, limit: Span) -> Progress {
+    pub(super) fn perform(mut self, phase: Phase, effect: Effect, limit: Span) -> Progress {
         self.phase = phase;
         Progress::Perform(Machine::Read(Box::new(self)), effect, limit)
     }
@@ -120,12 +104,12 @@ impl Read {
         judge_within(entry, self.call.revalidate.or(entry.revalidate), invalidation, now)
     }
 
-    fn is_passing(&self) -> bool {
+    pub(super) fn is_passing(&self) -> bool {
         self.call.caller == Caller::Bystander
     }
 
     /// What the caller has that it could compare a newer entry with.
-    fn have(&self) -> Option<u64> {
+    pub(super) fn have(&self) -> Option<u64> {
         self.candidate.as_ref().and_then(|Candidate { entry, unshared, .. }| has(entry, *unshared))
     }
 }
@@ -143,10 +127,10 @@ impl Engine {
             return None;
         }
         let name = self.scope.entry_key(kind, key);
-        let memo = self.memos.known(&name)?;
+        let notes = self.notes.known(&name)?;
         let Remembered { entry, slot, known_until, unshared, .. } = self.memory.get(&name)?;
-        let wants_more_life = entry.key_life.is_some_and(|life| life.is_past_half(now)) && !memo.touched.contains(now);
-        let is_latest = entry.generation >= memo.seen && !unshared && !wants_more_life;
+        let wants_more_life = entry.key_life.is_some_and(|life| life.is_past_half(now)) && !notes.touched.contains(now);
+        let is_latest = entry.generation >= notes.seen && !unshared && !wants_more_life;
         let is_valid = self.ledger.knows(&entry.tags, *known_until, now) == Known::Is(Invalidation::None);
         (is_latest && is_valid && judge(entry, Invalidation::None, now) == Verdict::Fresh).then_some(*slot)
     }
@@ -206,14 +190,14 @@ impl Engine {
     ) -> Verdict {
         let verdict = read.judge(&candidate.entry, invalidation, now);
         let unshared =
-            candidate.unshared && !Fault::KeepsItsOwn.is_planted() && !self.memos.of(&read.name).down.contains(now);
+            candidate.unshared && !Fault::KeepsItsOwn.is_planted() && !self.notes.of(&read.name).down.contains(now);
         if verdict == Verdict::Fresh && unshared { Verdict::Stale(StaleReason::Unshared) } else { verdict }
     }
 
     /// An entry this isolate has is enough while it is fresh.
     fn wants_kv(&mut self, read: &Read, now: Millis) -> bool {
         match &read.candidate {
-            None => !read.call.context.absent && !self.memos.of(&read.name).uncacheable.contains(now),
+            None => !read.call.context.absent && !self.notes.of(&read.name).uncacheable.contains(now),
             Some(held) => {
                 match self.ledger.knows(read.tags(&held.entry), read.known_until(held), now) {
                     Known::Ask => true,
@@ -228,7 +212,7 @@ impl Engine {
         }
     }
 
-    fn held(&mut self, name: &str) -> Option<Candidate> {
+    pub(super) fn held(&mut self, name: &str) -> Option<Candidate> {
         self.memory.get(name).map(|held| Candidate {
             entry: held.entry.clone(),
             source: Source::Memory,
@@ -254,9 +238,9 @@ impl Engine {
         }
     }
 
-    fn judge_read(&mut self, mut read: Read, now: Millis) -> Progress {
+    pub(super) fn judge_read(&mut self, mut read: Read, now: Millis) -> Progress {
         read.start = read.call.context.position.unwrap_or_else(|| self.ledger.position());
-        read.blind = !self.ledger.exists();
+        read.without_ledger = !self.ledger.exists();
         if read.call.context.carried.as_ref().is_some_and(|carried| carried.is_for(&read.name)) {
             return self.read_miss(&read, "leader", None);
         }
@@ -266,7 +250,7 @@ impl Engine {
         let Some(candidate) = &read.candidate else {
             return self.nothing_to_serve(read, now);
         };
-        if candidate.entry.generation < self.memos.of(&read.name).seen {
+        if candidate.entry.generation < self.notes.of(&read.name).seen {
             // KV shows an older one than this isolate has seen: the coordinator has the newer.
             read.renewed = true;
             return self.nothing_to_serve(read, now);
@@ -298,7 +282,7 @@ impl Engine {
         self.verdict(read, invalidation, now)
     }
 
-    fn verdict(&mut self, mut read: Read, invalidation: Invalidation, now: Millis) -> Progress {
+    pub(super) fn verdict(&mut self, mut read: Read, invalidation: Invalidation, now: Millis) -> Progress {
         let Some(candidate) = read.candidate.take() else {
             return self.nothing_to_serve(read, now);
         };
@@ -309,7 +293,7 @@ impl Engine {
                 if read.call.context.nested && read.claim.is_none() && !read.is_passing() =>
             {
                 read.candidate = Some(candidate);
-                read.spared = true;
+                read.has_fallback = true;
                 self.fill(read, now)
             }
             Verdict::Stale(_) if read.call.caller == Caller::Regenerator && read.claim.is_none() => {
@@ -336,232 +320,9 @@ impl Engine {
         }
     }
 
-    fn serve(&mut self, read: &Read, candidate: Candidate, verdict: Verdict, remember: bool, now: Millis) -> Progress {
-        let Candidate { entry, source, slot, header_bytes, known_until, .. } = candidate;
-        let memory = if source == Source::Memory || read.blind || !remember {
-            self.memos.of(&read.name).has_seen(entry.generation);
-            MemoryOrder::default()
-        } else {
-            let order = self.remember(&read.name, &entry, header_bytes);
-            self.memory.known_until(&read.name, entry.generation, known_until);
-            order
-        };
-        let reason = if read.blind { "ledger-down" } else { verdict.as_str() };
-        let touch = self.touches(&read.name, entry.key_life, now);
-        let stale = matches!(verdict, Verdict::Stale(_));
-        let (regenerate, lease) = match &read.claim {
-            Some(Claim::Won(lease)) if stale => (true, lease.clone()),
-            _ => (false, None),
-        };
-        let invalidated = matches!(verdict, Verdict::Stale(StaleReason::Tag) | Verdict::Gone(GoneReason::Purged));
-        // Only the latest of a tag's invalidations is known: what is made of this may be older than all of them.
-        let is_told = !Fault::DoesNotTellOfStaleParts.is_planted();
-        let lowered = (invalidated && !regenerate && is_told).then_some(entry.position);
-        // A page that began under a ledger that is lost now, and has a part that was checked by another, is vouched for by neither.
-        let began = read.call.context.position.filter(|_| read.call.context.nested);
-        let is_mixed = began.is_some_and(|began| began.is_foreign_to(self.ledger.position().epoch));
-        let lowered = if is_mixed { Some(Position::BEFORE_EVERYTHING) } else { lowered };
-        Progress::Done(Outcome::Entry(Box::new(ReadEntry {
-            stale,
-            regenerate,
-            lease,
-            reason,
-            source,
-            slot,
-            memory,
-            collapsed: read.waited,
-            generation: entry.generation,
-            position: entry.position,
-            created_at: entry.created_at,
-            revalidate: entry.revalidate,
-            expire: entry.expire,
-            tags: entry.tags,
-            shape: entry.shape,
-            header_bytes: u32::try_from(header_bytes).unwrap_or(u32::MAX),
-            parts: entry.parts,
-            touch,
-            brief: read.blind,
-            ledger: self.ledger.position(),
-            lowered,
-        })))
-    }
-
-    /// Whether the KV key of what is served, from wherever, is past half of its life, and nobody here has just said so.
-    fn touches(&mut self, name: &str, life: Option<KeyLife>, now: Millis) -> bool {
-        let Some(life) = life.filter(|life| life.is_past_half(now)) else { return false };
-        let memo = self.memos.of(name);
-        let due = !memo.touched.contains(now);
-        if due {
-            memo.touched = Stretch::of(now, Span::seconds(life.seconds / TOUCHES_IN_LIFE));
-        }
-        due
-    }
-
-    /// What is stale is there to be served: does this caller make it anew? Nobody waits for that.
-    fn claim(&mut self, mut read: Read, now: Millis) -> Progress {
-        let memo = self.memos.of(&read.name);
-        if read.call.context.prefetch || memo.is_held(now) || memo.down.contains(now) {
-            read.claim = Some(Claim::Lost);
-            return self.judge_again(read, now);
-        }
-        // Nobody else here asks while this question is open.
-        memo.hold = Stretch::of(now, COORDINATOR_LIMIT.and(SHORTEST_HOLD));
-        let message = Acquire {
-            have: read.have(),
-            holder: read.call.nonce.clone(),
-            position: self.ledger.position(),
-            need: Need::Refresh,
-            wait_ms: Span::ZERO,
-        };
-        let effect = Effect::Acquire { object: read.name.clone(), message };
-        read.perform(Phase::Claiming, effect, COORDINATOR_LIMIT)
-    }
-
-    fn claim_answered(&mut self, mut read: Read, answer: Acquired, bytes: Option<Bytes>, now: Millis) -> Progress {
-        let memo = self.memos.of(&read.name);
-        memo.is_up();
-        let (claim, hold) = match answer {
-            Acquired::Granted { lease, remaining_ms } => (Claim::Won(Some(lease)), remaining_ms),
-            Acquired::Newer { .. } => (Claim::Lost, SHORTEST_HOLD),
-            Acquired::Hold { ms, .. } | Acquired::Uncacheable { ms, .. } => (Claim::Lost, ms.max(SHORTEST_HOLD)),
-        };
-        memo.hold = Stretch::of(now, hold);
-        read.claim = Some(claim);
-        if let Some(bytes) = bytes
-            && let Some(entry) = self.read_frame(&bytes)
-        {
-            read.candidate = Some(Candidate::of(entry, Source::Coordinator, &bytes));
-        }
-        self.judge_again(read, now)
-    }
-
-    fn nothing_to_serve(&mut self, mut read: Read, now: Millis) -> Progress {
-        read.spared = false;
-        let seeded = read.call.seeded && read.candidate.is_none() && !self.memos.of(&read.name).unseeded;
-        if seeded {
-            let effect = Effect::Seed { key: read.call.key.clone() };
-            return read.perform(Phase::Seeding, effect, READ_LIMIT);
-        }
-        self.fill(read, now)
-    }
-
-    fn take_seed(&mut self, mut read: Read, seed: Option<Bytes>, now: Millis) -> Progress {
-        let found =
-            seed.and_then(|bytes| self.read_frame(&bytes).map(|entry| Candidate::of(entry, Source::Seed, &bytes)));
-        match found {
-            Some(candidate) => {
-                read.candidate = Some(candidate);
-                let message = Publish { lease: None, seed: true, render_ms: Span::ZERO };
-                let effect = Effect::PublishSeed { object: read.name.clone(), message };
-                read.perform(Phase::PublishingSeed, effect, PUBLISH_LIMIT)
-            }
-            None => {
-                self.memos.of(&read.name).unseeded = true;
-                self.fill(read, now)
-            }
-        }
-    }
-
-    fn seed_published(&mut self, mut read: Read, answer: &Published, now: Millis) -> Progress {
-        self.memos.of(&read.name).unseeded = true;
-        match answer {
-            Published::Accepted { key_life_seconds, .. } => {
-                if let Some(candidate) = &mut read.candidate {
-                    candidate.entry.key_life = key_life_seconds.map(|seconds| KeyLife { put_at: now, seconds });
-                }
-                self.judge_read(read, now)
-            }
-            Published::Fenced { .. } => {
-                read.candidate = None;
-                self.fill(read, now)
-            }
-        }
-    }
-
-    /// Nobody here has anything to serve: render, or wait for whoever does.
-    fn fill(&mut self, mut read: Read, now: Millis) -> Progress {
-        if read.is_passing() {
-            return self.read_miss(&read, "pass", None);
-        }
-        let patience = self.patience(&read, now);
-        let memo = self.memos.of(&read.name);
-        if memo.uncacheable.contains(now) {
-            return self.give_up(read, "uncacheable", now);
-        }
-        if memo.down.contains(now) {
-            return self.give_up(read, "coordinator-down", now);
-        }
-        if memo.busy.contains(now) && patience > Span::ZERO {
-            read.waited = true;
-            let ms = pause(read.begun_at, now).min(patience);
-            return read.perform(Phase::Pausing, Effect::Pause { ms }, READ_LIMIT);
-        }
-        let wait = patience.min(WAIT_SLICE);
-        let limit = wait.and(COORDINATOR_LIMIT);
-        memo.busy = Stretch::of(now, limit);
-        let message = Acquire {
-            have: read.have(),
-            holder: read.call.nonce.clone(),
-            position: self.ledger.position(),
-            need: Need::Fill,
-            wait_ms: wait,
-        };
-        read.asked_at = now;
-        let effect = Effect::Acquire { object: read.name.clone(), message };
-        read.perform(Phase::Asking, effect, limit)
-    }
-
-    /// Somebody in this isolate was at work: has it become an entry?
-    fn look_again(&mut self, mut read: Read, now: Millis) -> Progress {
-        let have = read.have();
-        if let Some(held) = self.held(&read.name)
-            && have.is_none_or(|have| held.entry.generation > have)
-        {
-            read.candidate = Some(held);
-            return self.judge_again(read, now);
-        }
-        self.fill(read, now)
-    }
-
-    fn take_answer(&mut self, mut read: Read, answer: Acquired, bytes: Option<Bytes>, now: Millis) -> Progress {
-        let memo = self.memos.of(&read.name);
-        memo.is_up();
-        memo.busy = Stretch::NONE;
-        match answer {
-            Acquired::Granted { lease, remaining_ms } => {
-                memo.busy = Stretch::of(now, remaining_ms);
-                self.read_miss(&read, "leader", Some(lease))
-            }
-            Acquired::Uncacheable { ms, reason } => {
-                memo.uncacheable = Stretch::of(now, ms);
-                self.give_up(read, reason.as_str(), now)
-            }
-            Acquired::Hold { .. } => {
-                read.waited = true;
-                if self.patience(&read, now) == Span::ZERO {
-                    return self.give_up(read, "wait-limit", now);
-                }
-                self.fill(read, now)
-            }
-            Acquired::Newer { generation } => {
-                let newer = bytes.and_then(|bytes| {
-                    let entry = self.read_frame(&bytes)?;
-                    (entry.generation == generation).then(|| Candidate::of(entry, Source::Coordinator, &bytes))
-                });
-                match newer {
-                    Some(newer) => {
-                        read.candidate = Some(newer);
-                        self.judge_again(read, now)
-                    }
-                    None => self.read_miss(&read, "corrupt", None),
-                }
-            }
-        }
-    }
-
     /// Judges what this read was given since it began. It may be invalid already: then the next lease is asked for with its
     /// generation.
-    fn judge_again(&mut self, read: Read, now: Millis) -> Progress {
+    pub(super) fn judge_again(&mut self, read: Read, now: Millis) -> Progress {
         let start = read.start;
         let mut read = read;
         read.call.context.position = Some(start);
@@ -571,9 +332,9 @@ impl Engine {
     fn read_failed(&mut self, mut read: Read, now: Millis) -> Progress {
         match read.phase {
             Phase::Claiming => {
-                let memo = self.memos.of(&read.name);
-                memo.is_down(now);
-                memo.hold = memo.down;
+                let notes = self.notes.of(&read.name);
+                notes.is_down(now);
+                notes.hold = notes.down;
                 read.claim = Some(Claim::Won(None));
                 self.judge_again(read, now)
             }
@@ -586,48 +347,9 @@ impl Engine {
             Phase::Checking => self.verdict(read, Invalidation::Hard, now),
             Phase::Seeding | Phase::Pausing => self.fill(read, now),
             Phase::PublishingSeed | Phase::Asking => {
-                self.memos.of(&read.name).is_down(now);
+                self.notes.of(&read.name).is_down(now);
                 self.give_up(read, "coordinator-down", now)
             }
         }
     }
-
-    /// What was waited for does not come: the caller renders, or takes what there is.
-    fn give_up(&mut self, mut read: Read, reason: &'static str, now: Millis) -> Progress {
-        if !read.spared {
-            return self.read_miss(&read, reason, None);
-        }
-        read.claim = Some(Claim::Lost);
-        self.judge_again(read, now)
-    }
-
-    fn read_miss(&mut self, read: &Read, reason: &'static str, lease: Option<Lease>) -> Progress {
-        Progress::Done(Outcome::Miss(ReadMiss {
-            reason,
-            lease,
-            renewed: read.renewed,
-            absent: read.absent,
-            expire: read.candidate.as_ref().and_then(|candidate| candidate.entry.expire),
-            memory: MemoryOrder::default(),
-            ledger: self.ledger.position(),
-        }))
-    }
-
-    /// How much longer this request may wait for renders of others.
-    fn patience(&self, read: &Read, now: Millis) -> Span {
-        Stretch::of(read.begun_at, self.options.wait_ms.less(read.call.context.waited_ms)).left(now)
-    }
-}
-
-impl Candidate {
-    fn of(entry: Entry, source: Source, bytes: &Bytes) -> Self {
-        let header_bytes = bytes.total.saturating_sub(entry.body_bytes());
-        let known_until = entry.position;
-        Self { entry, source, slot: None, header_bytes, known_until, unshared: false }
-    }
-}
-
-/// The generation that an isolate has. What nobody else has bears the number of the latest it has seen, and is not that one.
-pub(super) const fn has(entry: &Entry, unshared: bool) -> Option<u64> {
-    if unshared { entry.generation.checked_sub(1) } else { Some(entry.generation) }
 }

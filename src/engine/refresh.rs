@@ -1,15 +1,13 @@
 //! Regenerating what was served stale: ask for the lease, have the app render; and giving leases back.
 
-use super::call::{Bytes, Effect, MemoryOrder, Outcome, Reply, RequestContext};
-use super::read::has;
-use super::{COORDINATOR_LIMIT, Engine, Machine, Progress};
-use crate::lease::{AbandonReason, Lease, Need};
-use crate::lease_token::CarriedLease;
-use crate::time::{Millis, Span, Stretch};
+use super::candidate::has;
+use super::protocol::{Bytes, Effect, MemoryOrder, Outcome, Reply, RequestContext};
+use super::{COORDINATOR_LIMIT, Engine, Machine, Progress, SHORTEST_HOLD};
+use crate::base::time::{Millis, Span, TimeWindow};
+use crate::route::lease_token::CarriedLease;
+use crate::route::{AbandonReason, Lease, Need};
 use crate::wire::{Abandon, Acquire, Acquired, LeaseName};
 
-/// The coordinator is not asked again sooner, whatever it answers.
-pub(super) const SHORTEST_HOLD: Span = Span::seconds(1);
 /// A regeneration outside any lease is waited for no longer.
 const LONE_RENDER_LIMIT: Span = Span::seconds(30);
 
@@ -20,7 +18,7 @@ pub(super) struct Refresh {
     expire: Option<u32>,
     lease: Option<Lease>,
     /// Whether what was served would be fresh if others had it, too: then nothing is gained by another that they have not.
-    spared: bool,
+    is_fresh_here: bool,
     phase: Phase,
 }
 
@@ -51,23 +49,23 @@ impl Engine {
         if context.prefetch {
             return Progress::Done(self.ended("prefetch"));
         }
-        let memo = self.memos.of(&name);
-        if memo.is_held(now) {
+        let notes = self.notes.of(&name);
+        if notes.is_held(now) {
             return Progress::Done(self.ended("held"));
         }
-        if memo.down.contains(now) {
+        if notes.down.contains(now) {
             return Progress::Done(self.ended("coordinator-down"));
         }
         // Nobody else here asks while this question is open: two that fail would be two back-offs, and two renders, at once.
-        memo.hold = Stretch::of(now, COORDINATOR_LIMIT.and(SHORTEST_HOLD));
+        notes.hold = TimeWindow::of(now, COORDINATOR_LIMIT.and(SHORTEST_HOLD));
         let held = self.memory.get(&name).filter(|held| held.unshared && held.entry.generation == generation);
-        let (have, spared) = held.map_or((Some(generation), false), |held| {
+        let (have, is_fresh_here) = held.map_or((Some(generation), false), |held| {
             (has(&held.entry, true), held.entry.fresh_for(now) != Some(Span::ZERO))
         });
         let message =
             Acquire { have, holder: nonce, position: self.ledger.position(), need: Need::Refresh, wait_ms: Span::ZERO };
         let effect = Effect::Acquire { object: name.clone(), message };
-        Refresh { name, expire, lease: None, spared, phase: Phase::Asking }.perform(
+        Refresh { name, expire, lease: None, is_fresh_here, phase: Phase::Asking }.perform(
             Phase::Asking,
             effect,
             COORDINATOR_LIMIT,
@@ -77,12 +75,12 @@ impl Engine {
     pub(super) fn resume_refresh(&mut self, refresh: Refresh, reply: Reply, now: Millis) -> Progress {
         match reply {
             Reply::Acquired { answer, bytes, .. } => {
-                self.memos.of(&refresh.name).is_up();
+                self.notes.of(&refresh.name).is_up();
                 self.refresh_answered(refresh, answer, bytes, now)
             }
             Reply::Regenerated { .. } => {
                 // What was rendered is published by whoever rendered it; this isolate will find it in KV.
-                self.memos.of(&refresh.name).hold = Stretch::NONE;
+                self.notes.of(&refresh.name).hold = TimeWindow::NONE;
                 Progress::Done(self.ended("regenerated"))
             }
             Reply::Failed => self.refresh_failed(refresh, now),
@@ -100,16 +98,16 @@ impl Engine {
         match answer {
             Acquired::Granted { lease, remaining_ms } => {
                 let token = CarriedLease::new(lease.clone(), &refresh.name, refresh.expire).sign(&self.secret);
-                self.memos.of(&refresh.name).hold = Stretch::of(now, remaining_ms);
+                self.notes.of(&refresh.name).hold = TimeWindow::of(now, remaining_ms);
                 refresh.lease = Some(lease);
                 refresh.perform(Phase::Rendering, Effect::Regenerate { token: Some(token) }, remaining_ms)
             }
             Acquired::Newer { .. } => {
-                self.memos.of(&refresh.name).hold = Stretch::of(now, SHORTEST_HOLD);
+                self.notes.of(&refresh.name).hold = TimeWindow::of(now, SHORTEST_HOLD);
                 Progress::Done(self.take_newer(&refresh, bytes.as_ref()))
             }
             Acquired::Hold { ms, reason, .. } | Acquired::Uncacheable { ms, reason } => {
-                self.memos.of(&refresh.name).hold = Stretch::of(now, ms.max(SHORTEST_HOLD));
+                self.notes.of(&refresh.name).hold = TimeWindow::of(now, ms.max(SHORTEST_HOLD));
                 Progress::Done(self.ended(reason.as_str()))
             }
         }
@@ -136,10 +134,10 @@ impl Engine {
     fn refresh_failed(&mut self, mut refresh: Refresh, now: Millis) -> Progress {
         match (&refresh.phase, refresh.lease.take()) {
             (Phase::Asking, _) => {
-                let memo = self.memos.of(&refresh.name);
-                memo.is_down(now);
-                memo.hold = memo.down;
-                if refresh.spared {
+                let notes = self.notes.of(&refresh.name);
+                notes.is_down(now);
+                notes.hold = notes.down;
+                if refresh.is_fresh_here {
                     return Progress::Done(self.ended("coordinator-down"));
                 }
                 refresh.perform(Phase::Rendering, Effect::Regenerate { token: None }, LONE_RENDER_LIMIT)
@@ -154,9 +152,9 @@ impl Engine {
     }
 
     pub(super) fn begin_release(&mut self, name: String, lease: &Lease, reason: AbandonReason) -> Progress {
-        let memo = self.memos.of(&name);
-        memo.busy = Stretch::NONE;
-        memo.hold = Stretch::NONE;
+        let notes = self.notes.of(&name);
+        notes.busy = TimeWindow::NONE;
+        notes.hold = TimeWindow::NONE;
         let message =
             Abandon { lease: LeaseName { generation: lease.generation, holder: lease.holder.clone() }, reason };
         let effect = Effect::Abandon { object: name, message };

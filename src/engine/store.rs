@@ -1,14 +1,14 @@
 //! Storing a render: lay out its header, publish it through the route's coordinator, remember it here.
 
-use super::call::{Effect, MemoryOrder, Outcome, Reply, RequestContext};
+use super::memory::{MemoryTier, Placement};
+use super::protocol::{Effect, MemoryOrder, Outcome, Reply, RequestContext};
 use super::{COORDINATOR_LIMIT, Engine, Machine, PUBLISH_LIMIT, Progress, order};
+use crate::base::fault::Fault;
+use crate::base::limits::KV_VALUE_LIMIT;
+use crate::base::time::{Millis, Span, TimeWindow};
+use crate::entry::frame;
 use crate::entry::{Entry, KeyLife};
-use crate::fault::Fault;
-use crate::frame;
-use crate::lease::{AbandonReason, Lease};
-use crate::memory::{MemoryTier, Placement};
-use crate::policy::KV_VALUE_LIMIT;
-use crate::time::{Millis, Span, Stretch};
+use crate::route::{AbandonReason, Lease};
 use crate::wire::{Abandon, LeaseName, Publish, Published};
 
 /// A publication in progress.
@@ -63,14 +63,14 @@ impl Engine {
     }
 
     pub(super) fn resume_store(&mut self, mut store: Store, reply: Reply, now: Millis) -> Progress {
-        let memo = self.memos.of(&store.name);
-        memo.busy = Stretch::NONE;
+        let notes = self.notes.of(&store.name);
+        notes.busy = TimeWindow::NONE;
         match reply {
             Reply::Published { answer: Published::Accepted { generation, key_life_seconds } } => {
-                memo.is_up();
-                memo.hold = Stretch::NONE;
-                memo.uncacheable = Stretch::NONE;
-                memo.has_seen(generation);
+                notes.is_up();
+                notes.hold = TimeWindow::NONE;
+                notes.uncacheable = TimeWindow::NONE;
+                notes.has_seen(generation);
                 store.entry.generation = generation;
                 store.entry.key_life = key_life_seconds.map(|seconds| KeyLife { put_at: now, seconds });
                 Progress::Done(self.keep(&store, "accepted", MemoryTier::put))
@@ -79,15 +79,15 @@ impl Engine {
                 Progress::Done(self.keep(&store, "accepted", MemoryTier::put))
             }
             Reply::Published { answer: Published::Fenced { latest } } => {
-                memo.is_up();
-                memo.has_seen(latest.unwrap_or(0));
+                notes.is_up();
+                notes.has_seen(latest.unwrap_or(0));
                 Progress::Done(self.ended_with("fenced", latest, None))
             }
             Reply::Done => Progress::Done(self.ended(store.ends)),
             _ if store.ends.is_empty() => {
                 // Nobody else will see this render; this isolate need not repeat it.
-                memo.is_down(now);
-                store.entry.generation = memo.seen;
+                notes.is_down(now);
+                store.entry.generation = notes.seen;
                 Progress::Done(self.keep(&store, "coordinator-down", MemoryTier::put_unshared))
             }
             _ => Progress::Done(self.ended(store.ends)),
@@ -103,7 +103,7 @@ impl Engine {
         let header = frame::header(&store.entry);
         let generation = store.entry.generation;
         let memory = if self.ledger.exists() {
-            self.memos.of(&store.name).has_seen(generation);
+            self.notes.of(&store.name).has_seen(generation);
             order(put(&mut self.memory, &store.name, store.entry.clone(), header.len() as u64))
         } else {
             MemoryOrder::default()

@@ -9,13 +9,13 @@ mod unshared;
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::base::limits::{LedgerPolicy, RoutePolicy};
+use crate::base::position::Position;
+use crate::entry::frame;
+use crate::entry::key::Kind;
 use crate::entry::{KeyLife, Part};
-use crate::frame;
-use crate::key::Kind;
-use crate::lease::{self, AbandonReason, Lease, Route};
 use crate::ledger::{self, Ledger, Since};
-use crate::policy::{LedgerPolicy, RoutePolicy};
-use crate::position::Position;
+use crate::route::{self, AbandonReason, Lease, Route};
 use crate::wire::{Acquired, Published};
 
 const KEY: &str = "/page";
@@ -95,14 +95,14 @@ impl World {
             Effect::Seed { key } => Reply::Seeded { seed: self.seeds.get(&key).cloned() },
             Effect::Acquire { object, message } => {
                 self.performed.push("acquire");
-                let event = lease::Event::Acquire {
+                let event = route::Event::Acquire {
                     have: message.have,
                     holder: message.holder,
                     position: message.position,
                     need: message.need,
                 };
                 self.ask(object, event).map_or(Reply::Failed, |(answer, bytes)| Reply::Acquired {
-                    bytes: matches!(answer, lease::Answer::Newer { .. }).then_some(bytes).flatten(),
+                    bytes: matches!(answer, route::Answer::Newer { .. }).then_some(bytes).flatten(),
                     answer: Acquired::from_answer(answer).unwrap(),
                     waited: false,
                 })
@@ -119,7 +119,7 @@ impl World {
             }
             Effect::Abandon { object, message } => {
                 self.performed.push("abandon");
-                let lease::Event::Abandon { .. } = self.abandon(object, message.lease, message.reason) else {
+                let route::Event::Abandon { .. } = self.abandon(object, message.lease, message.reason) else {
                     unreachable!()
                 };
                 Reply::Done
@@ -168,7 +168,7 @@ impl World {
         }
     }
 
-    fn ask(&mut self, object: String, event: lease::Event) -> Option<(lease::Answer, Option<Bytes>)> {
+    fn ask(&mut self, object: String, event: route::Event) -> Option<(route::Answer, Option<Bytes>)> {
         if !self.coordinator_is_up {
             return None;
         }
@@ -178,15 +178,15 @@ impl World {
         Some((answer, bytes.clone()))
     }
 
-    fn abandon(&mut self, object: String, lease: crate::wire::LeaseName, reason: AbandonReason) -> lease::Event {
-        let event = lease::Event::Abandon { generation: lease.generation, holder: lease.holder, reason };
+    fn abandon(&mut self, object: String, lease: crate::wire::LeaseName, reason: AbandonReason) -> route::Event {
+        let event = route::Event::Abandon { generation: lease.generation, holder: lease.holder, reason };
         self.ask(object, event.clone());
         event
     }
 
     fn publish(&mut self, object: String, message: crate::wire::Publish, bytes: &Bytes) -> Reply {
         let mut entry = frame::read(&bytes.header, bytes.total).unwrap();
-        let event = lease::Event::Publish {
+        let event = route::Event::Publish {
             lease: message.lease.map(|lease| (lease.generation, lease.holder)),
             position: entry.position,
             seed: message.seed,
@@ -194,7 +194,7 @@ impl World {
             bytes: bytes.total,
         };
         let Some((answer, _)) = self.ask(object.clone(), event) else { return Reply::Failed };
-        if let lease::Answer::Accepted { generation } = answer {
+        if let route::Answer::Accepted { generation } = answer {
             entry.generation = generation;
             entry.key_life = Some(KeyLife { put_at: self.now, seconds: KEY_LIFE.whole_seconds() });
             let bytes = stored(&entry);
@@ -518,7 +518,7 @@ fn whoever_carries_the_lease_renders_and_publishes_under_it() {
     let stale = entry(world.visit(&mut leader, &[]));
     world.call(&mut leader, refresh(stale.generation, RequestContext::default()));
     let token = world.regenerations.remove(0).unwrap();
-    let carried = crate::lease_token::CarriedLease::verify(&token, SECRET);
+    let carried = crate::route::lease_token::CarriedLease::verify(&token, SECRET);
     let context = RequestContext { carried: carried.clone(), ..RequestContext::default() };
     world.took();
     let outcome = miss(world.read(&mut renderer, context.clone()));
@@ -755,7 +755,7 @@ fn an_isolate_never_serves_a_generation_below_one_it_has_seen() {
         panic!()
     };
     let token = world.regenerations.remove(0).unwrap();
-    let lease = crate::lease_token::CarriedLease::verify(&token, SECRET).unwrap().lease;
+    let lease = crate::route::lease_token::CarriedLease::verify(&token, SECRET).unwrap().lease;
     world.store(&mut two, Some(lease.clone()), &[]);
     two.memory.forget(&two.scope.entry_key(Kind::Response, KEY));
     world.kv = old_kv;

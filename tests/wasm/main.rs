@@ -6,11 +6,11 @@
 #![cfg(target_arch = "wasm32")]
 
 use js_sys::{JSON, Object, Reflect, Uint8Array};
-use onegen::bindings::{
+use onegen::entry::frame;
+use onegen::js::engine::{
     begin, cache_control, cache_status_of_entry, cache_status_of_render, configure, entry_header, entry_key,
     fresh_in_memory, header_bytes, heal, ledger_name, ledger_position, resume, stats, verify_lease,
 };
-use onegen::frame;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 

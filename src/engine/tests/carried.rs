@@ -13,7 +13,7 @@ fn whoever_cannot_bring_its_copy_up_to_a_carried_lease_publishes_as_of_what_it_k
     assert!(stale.stale);
     world.call(&mut leader, refresh(stale.generation, RequestContext::default()));
     let token = world.regenerations.remove(0).unwrap();
-    let carried = crate::lease_token::CarriedLease::verify(&token, SECRET);
+    let carried = crate::route::lease_token::CarriedLease::verify(&token, SECRET);
 
     world.ledger_is_up = false;
     let mut context = RequestContext { carried: carried.clone(), ..RequestContext::default() };

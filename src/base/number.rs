@@ -1,0 +1,31 @@
+//! Whole numbers that every end can hold.
+//!
+//! JavaScript holds whole numbers exactly up to 2^53 - 1 (`Number.MAX_SAFE_INTEGER`). A larger one is refused where a frame, a row
+//! or a message is read, so that no route and no copy of the ledger is ever built on a number that its readers would round.
+
+use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::base::time::Millis;
+
+/// The largest whole number that JavaScript holds exactly.
+pub(crate) const LARGEST: u64 = (1 << 53) - 1;
+
+fn checked<E: Error>(number: u64) -> Result<u64, E> {
+    if number > LARGEST { Err(E::custom(format_args!("{number} is above {LARGEST}"))) } else { Ok(number) }
+}
+
+/// A number, for `deserialize_with`.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    checked(u64::deserialize(deserializer)?)
+}
+
+/// A number that may be left out.
+pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Option::<u64>::deserialize(deserializer)?.map(checked).transpose()
+}
+
+/// A number with a time, or nothing.
+pub(crate) fn optional_pair<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(u64, Millis)>, D::Error> {
+    let pair = Option::<(u64, Millis)>::deserialize(deserializer)?;
+    pair.map(|(number, time)| Ok((checked(number)?, time))).transpose()
+}

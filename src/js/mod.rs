@@ -1,0 +1,10 @@
+//! What JavaScript calls: it converts values and calls the core. Everything may be imported here; nothing else imports this.
+
+#[cfg(feature = "engine")]
+mod convert;
+#[cfg(feature = "engine")]
+pub mod engine;
+#[cfg(feature = "objects")]
+pub mod objects;
+#[cfg(feature = "engine")]
+mod panic;
