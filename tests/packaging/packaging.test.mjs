@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -60,6 +60,15 @@ test("no published wasm can be made to panic, and each imports its own glue only
     assert.deepEqual([...imports], [`./${name}_bg.js`]);
     const glue = await readFile(join(installed, `wasm/${name}/${name}.js`), "utf8");
     assert.doesNotMatch(glue, /cloudflare:|node:/);
+  }
+});
+
+test("no published wasm tells a path of the machine that built it", async () => {
+  const paths = [repository, homedir(), process.env.CARGO_HOME].filter((path) => path && path !== "/");
+  for (const name of ["engine", "objects"]) {
+    const bytes = await readFile(join(installed, `wasm/${name}/${name}_bg.wasm`));
+    for (const path of paths) assert.ok(!bytes.includes(path), `${name} tells ${path}`);
+    assert.doesNotMatch(bytes.toString("latin1"), /\/(root|home|Users)\//, name);
   }
 });
 
