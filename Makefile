@@ -15,6 +15,7 @@ WASM_TOOL_SOURCES := $(shell find tests/tools/wasm -name '*.rs' -o -name 'Cargo.
 help:
 	@echo 'make demo        a real Next.js app on real workerd, with every render shown as it happens'
 	@echo 'make demo-fleet  two processes of next start, one cache: the same date on both ports'
+	@echo 'make check       format, lint, types, import circles, dependencies, licences, unit tests: a minute'
 	@echo 'make test        everything: core, exported surface, workerd, Next.js on OpenNext, packaging, evidence'
 	@echo 'make evidence    one line per promise: measured, required, and a control that must fail'
 	@echo 'make simulate    HISTORIES=100000 simulated histories in which nearly everything goes wrong (SEED=n tells one)'
@@ -43,14 +44,20 @@ tools: tests/node_modules/.package-lock.json
 ENGINE := pkg/wasm/engine/engine_bg.wasm
 OBJECTS := pkg/wasm/objects/objects_bg.wasm
 PANICKING := .build/panicking/engine_bg.wasm
+NOTICES := .build/THIRD-PARTY-NOTICES
 
 .PHONY: wasm
-wasm: $(ENGINE) $(OBJECTS)
+wasm: $(ENGINE) $(OBJECTS) $(NOTICES)
 
-# A further wasm file is a line of FILES in tests/tools/wasm/src/main.rs and a name here.
+# A further wasm file is a line of FILES in tests/tools/wasm/src/main.rs, one of tests/tools/features.mjs and a name here.
 $(ENGINE) $(OBJECTS) &: $(RUST) $(WASM_TOOL_SOURCES) | tools
 	$(WASM_TOOL) engine objects
 	@touch $(ENGINE) $(OBJECTS)
+
+# The licences of what is compiled into them. `npm pack` takes it along.
+$(NOTICES): Cargo.lock $(wildcard tests/tools/licences.mjs tests/tools/licences/*.mjs tests/tools/features.mjs) | tools
+	@mkdir -p $(dir $@)
+	node tests/tools/licences.mjs --notices $@
 
 # The engine with a panic on demand, for tests; the packed tarball is checked not to hold it.
 $(PANICKING): $(RUST) $(WASM_TOOL_SOURCES) | tools $(ENGINE)
@@ -86,6 +93,12 @@ test:
 	$(MAKE) evidence
 	@echo 'make test: everything passed'
 
+# What is quick to tell of a change: about a minute when little has to be compiled anew.
+.PHONY: check
+check:
+	$(MAKE) --jobs=3 --output-sync=target lint lint-ts circles dependencies licences test-unit
+	@echo 'make check: everything passed'
+
 .PHONY: lint
 lint: | tools
 	cargo fmt --check
@@ -94,6 +107,30 @@ lint: | tools
 	cargo clippy --quiet --target wasm32-unknown-unknown --features objects -- --deny warnings
 	cargo fmt --check --manifest-path tests/tools/wasm/Cargo.toml
 	cargo clippy --quiet --locked --all-targets --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm -- --deny warnings
+
+# Types, lint and format of the package.
+.PHONY: lint-ts
+lint-ts:
+
+# Folders in which no module may import itself by way of others.
+CIRCLE_FREE := pkg
+
+.PHONY: circles
+circles: | tools
+	node tests/tools/circles.mjs $(CIRCLE_FREE)
+
+.PHONY: dependencies
+dependencies: | tools
+	node tests/tools/dependencies.mjs
+
+.PHONY: licences
+licences: | tools
+	node tests/tools/licences.mjs
+
+.PHONY: test-unit
+test-unit: | tools
+	cargo test --quiet --lib
+	node --test 'tests/tools/*.test.mjs' tests/harness/scenes.test.mjs
 
 # The core: unit tests, properties, the exhaustive checks. What takes a release build is part of the evidence.
 .PHONY: test-core
