@@ -2,22 +2,20 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-WASM_PACK_VERSION := 0.15.1
-# The generator of the glue must be of exactly the version that the crate was compiled with.
-WASM_BINDGEN_VERSION := $(shell sed -n '/^name = "wasm-bindgen"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
-
 TOOLS := $(CURDIR)/.build/tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/tests/node_modules/.bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
 export WRANGLER_SEND_METRICS := false
 
 RUST := Cargo.toml Cargo.lock rustfmt.toml $(shell find src -name '*.rs')
-WASM_PACK := wasm-pack build --release --mode no-install --target web --no-pack --no-gitignore
+WASM_TOOL := cargo run --quiet --locked --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm --
+WASM_TOOL_SOURCES := $(shell find tests/tools/wasm -name '*.rs' -o -name 'Cargo.*')
 
 .PHONY: help
 help:
 	@echo 'make demo        a real Next.js app on real workerd, with every render shown as it happens'
 	@echo 'make demo-fleet  two processes of next start, one cache: the same date on both ports'
+	@echo 'make check       format, lint, types, import circles, dependencies, licences, unit tests: a minute'
 	@echo 'make test        everything: core, exported surface, workerd, Next.js on OpenNext, packaging, evidence'
 	@echo 'make evidence    one line per promise: measured, required, and a control that must fail'
 	@echo 'make simulate    HISTORIES=100000 simulated histories in which nearly everything goes wrong (SEED=n tells one)'
@@ -34,41 +32,37 @@ help:
 # Unoptimized: they are built more slowly than they ever run here.
 INSTALL := CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --force --root $(TOOLS)
 
-$(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION):
-	rustup target add wasm32-unknown-unknown
-	$(INSTALL) wasm-bindgen-cli@$(WASM_BINDGEN_VERSION)
-	@touch $@
-
-$(TOOLS)/wasm-pack-$(WASM_PACK_VERSION):
-	$(INSTALL) wasm-pack@$(WASM_PACK_VERSION)
-	@touch $@
-
 tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json
 	npm --prefix tests ci --no-audit --no-fund
 	@touch $@
 
 .PHONY: tools
-tools: $(TOOLS)/wasm-bindgen-$(WASM_BINDGEN_VERSION) $(TOOLS)/wasm-pack-$(WASM_PACK_VERSION) tests/node_modules/.package-lock.json
+tools: tests/node_modules/.package-lock.json
 
 # --- wasm -----------------------------------------------------------------------------------------------------------------
 
 ENGINE := pkg/wasm/engine/engine_bg.wasm
 OBJECTS := pkg/wasm/objects/objects_bg.wasm
 PANICKING := .build/panicking/engine_bg.wasm
+NOTICES := .build/THIRD-PARTY-NOTICES
 
 .PHONY: wasm
-wasm: $(ENGINE) $(OBJECTS)
+wasm: $(ENGINE) $(OBJECTS) $(NOTICES)
 
-# One after the other: cargo gives them all the same file to work on.
-$(ENGINE): $(RUST) | tools
-	$(WASM_PACK) --out-dir pkg/wasm/engine --out-name engine . --features engine
+# A further wasm file is a line of FILES in tests/tools/wasm/src/main.rs, one of tests/tools/features.mjs and a name here.
+$(ENGINE) $(OBJECTS) &: $(RUST) $(WASM_TOOL_SOURCES) | tools
+	$(WASM_TOOL) engine objects
+	@touch $(ENGINE) $(OBJECTS)
 
-$(OBJECTS): $(RUST) | tools $(ENGINE)
-	$(WASM_PACK) --out-dir pkg/wasm/objects --out-name objects . --features objects
+# The licences of what is compiled into them. `npm pack` takes it along.
+$(NOTICES): Cargo.lock $(wildcard tests/tools/licences.mjs tests/tools/licences/*.mjs tests/tools/features.mjs) | tools
+	@mkdir -p $(dir $@)
+	node tests/tools/licences.mjs --notices $@
 
 # The engine with a panic on demand, for tests; the packed tarball is checked not to hold it.
-$(PANICKING): $(RUST) | tools $(OBJECTS)
-	$(WASM_PACK) --out-dir .build/panicking --out-name engine . --features engine,panic-injection
+$(PANICKING): $(RUST) $(WASM_TOOL_SOURCES) | tools $(ENGINE)
+	$(WASM_TOOL) panicking
+	@touch $@
 
 # --- the example apps -------------------------------------------------------------------------------------------------------
 
@@ -99,12 +93,44 @@ test:
 	$(MAKE) evidence
 	@echo 'make test: everything passed'
 
+# What is quick to tell of a change: about a minute when little has to be compiled anew.
+.PHONY: check
+check:
+	$(MAKE) --jobs=3 --output-sync=target lint lint-ts circles dependencies licences test-unit
+	@echo 'make check: everything passed'
+
 .PHONY: lint
 lint: | tools
 	cargo fmt --check
 	cargo clippy --quiet --all-targets --features planted-faults -- --deny warnings
 	cargo clippy --quiet --target wasm32-unknown-unknown --features engine -- --deny warnings
 	cargo clippy --quiet --target wasm32-unknown-unknown --features objects -- --deny warnings
+	cargo fmt --check --manifest-path tests/tools/wasm/Cargo.toml
+	cargo clippy --quiet --locked --all-targets --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm -- --deny warnings
+
+# Types, lint and format of the package.
+.PHONY: lint-ts
+lint-ts:
+
+# Folders in which no module may import itself by way of others.
+CIRCLE_FREE := src pkg
+
+.PHONY: circles
+circles: | tools
+	node tests/tools/circles.mjs $(CIRCLE_FREE)
+
+.PHONY: dependencies
+dependencies: | tools
+	node tests/tools/dependencies.mjs
+
+.PHONY: licences
+licences: | tools
+	node tests/tools/licences.mjs
+
+.PHONY: test-unit
+test-unit: | tools
+	cargo test --quiet --lib
+	node --test 'tests/tools/*.test.mjs' tests/harness/scenes.test.mjs
 
 # The core: unit tests, properties, the exhaustive checks. What takes a release build is part of the evidence.
 .PHONY: test-core
@@ -149,8 +175,9 @@ chaos: apps $(PANICKING)
 
 # The surface that JavaScript calls, in Node.
 .PHONY: test-surface
-test-surface: | tools
-	wasm-pack test --node --mode no-install . --features engine,panic-injection --test wasm
+test-surface: $(PANICKING)
+	cargo test --quiet --locked --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm
+	node --test tests/wasm/surface.test.mjs
 
 .PHONY: test-workerd
 test-workerd: wasm $(PANICKING)

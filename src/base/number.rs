@@ -5,8 +5,6 @@
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::base::time::Millis;
-
 /// The largest whole number that JavaScript holds exactly.
 pub(crate) const LARGEST: u64 = (1 << 53) - 1;
 
@@ -24,8 +22,12 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     Option::<u64>::deserialize(deserializer)?.map(checked).transpose()
 }
 
-/// A number with a time, or nothing.
-pub(crate) fn optional_pair<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(u64, Millis)>, D::Error> {
-    let pair = Option::<(u64, Millis)>::deserialize(deserializer)?;
-    pair.map(|(number, time)| Ok((checked(number)?, time))).transpose()
+/// A number with something else, or nothing.
+pub(crate) fn optional_pair<'de, D, T>(deserializer: D) -> Result<Option<(u64, T)>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let pair = Option::<(u64, T)>::deserialize(deserializer)?;
+    pair.map(|(number, beside)| Ok((checked(number)?, beside))).transpose()
 }

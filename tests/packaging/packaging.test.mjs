@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,7 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "onegen-package-"));
   // Packing puts files beside the package's own for a moment: other tests read those.
   const copied = join(folder, "repository");
-  for (const part of ["pkg", "LICENSE", "CHANGELOG.md", "README.md"]) await cp(join(repository, part), join(copied, part), { recursive: true });
+  for (const part of ["pkg", "LICENSE", "CHANGELOG.md", "README.md", ".build/THIRD-PARTY-NOTICES"]) await cp(join(repository, part), join(copied, part), { recursive: true });
   const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: join(copied, "pkg") });
   const [packed] = [JSON.parse(stdout)].flat().map((listing) => listing.onegen ?? listing);
   files = packed.files.map(({ path }) => path);
@@ -37,10 +37,10 @@ after(() => rm(folder, { recursive: true, force: true }));
 const wasm = async (name) => WebAssembly.compile(await readFile(join(installed, `wasm/${name}/${name}_bg.wasm`)));
 
 test("the tarball holds the package, its licence and its changelog, and nothing of the tests", () => {
-  for (const file of ["LICENSE", "CHANGELOG.md", "README.md", "cli.js", "wasm/engine/engine_bg.wasm", "opennext/index.d.ts"]) {
+  for (const file of ["LICENSE", "THIRD-PARTY-NOTICES", "CHANGELOG.md", "README.md", "cli.js", "wasm/engine/engine_bg.wasm", "opennext/index.d.ts"]) {
     assert.ok(files.includes(file), `${file} is missing`);
   }
-  const foreign = files.filter((file) => !/^(engine|next|opennext|use-cache|wasm)\/|^[a-z-]+\.(js|d\.ts)$|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(file));
+  const foreign = files.filter((file) => !/^(engine|next|opennext|use-cache|wasm)\/|^[a-z-]+\.(js|d\.ts)$|^(LICENSE|THIRD-PARTY-NOTICES|README\.md|CHANGELOG\.md|package\.json)$/.test(file));
   assert.deepEqual(foreign, []);
 });
 
@@ -61,6 +61,21 @@ test("no published wasm can be made to panic, and each imports its own glue only
     const glue = await readFile(join(installed, `wasm/${name}/${name}.js`), "utf8");
     assert.doesNotMatch(glue, /cloudflare:|node:/);
   }
+});
+
+test("no published wasm tells a path of the machine that built it", async () => {
+  const paths = [repository, homedir(), process.env.CARGO_HOME].filter((path) => path && path !== "/");
+  for (const name of ["engine", "objects"]) {
+    const bytes = await readFile(join(installed, `wasm/${name}/${name}_bg.wasm`));
+    for (const path of paths) assert.ok(!bytes.includes(path), `${name} tells ${path}`);
+    assert.doesNotMatch(bytes.toString("latin1"), /\/(root|home|Users)\//, name);
+  }
+});
+
+test("the notices name what is compiled into the wasm files", async () => {
+  const notices = await readFile(join(installed, "THIRD-PARTY-NOTICES"), "utf8");
+  for (const crate of ["wasm-bindgen", "sha2", "subtle", "worker", "Rust's standard library"]) assert.match(notices, new RegExp(`^${crate} \\d`, "m"));
+  assert.match(notices, /Permission is hereby granted/);
 });
 
 const USE_ENGINE = `
