@@ -10,6 +10,8 @@ TOOLS := $(CURDIR)/.build/tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/tests/node_modules/.bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
 export WRANGLER_SEND_METRICS := false
+# The linter looks for its rules by type beside itself only where it is installed at the top.
+export OXLINT_TSGOLINT_PATH := $(CURDIR)/tests/node_modules/.bin/tsgolint
 
 RUST := Cargo.toml Cargo.lock rustfmt.toml $(shell find src -name '*.rs')
 WASM_PACK := wasm-pack build --release --mode no-install --target web --no-pack --no-gitignore
@@ -28,6 +30,9 @@ help:
 	@echo 'make bench       calls, whole requests, renders, waiting: beside OpenNext, vinext, Next.js and a Redis handler; the figures of README'
 	@echo 'make bill        operations counted, times list prices: writes docs/cost.md'
 	@echo 'make wasm        the two wasm files of the npm package'
+	@echo 'make pkg         the npm package: wasm, and what TypeScript compiles to'
+	@echo 'make lint-ts     types, import cycles, promises nobody waits for, format of the package'
+	@echo 'make fmt         formats Rust and TypeScript'
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
 
@@ -70,23 +75,41 @@ $(OBJECTS): $(RUST) | tools $(ENGINE)
 $(PANICKING): $(RUST) | tools $(OBJECTS)
 	$(WASM_PACK) --out-dir .build/panicking --out-name engine . --features engine,panic-injection
 
+# --- the package ------------------------------------------------------------------------------------------------------------
+
+# The compiler keeps what it knows in pkg/dist, and does again what has changed.
+.PHONY: pkg
+pkg: wasm | tools
+	tsc --project pkg
+	@chmod +x pkg/dist/cli/cli.js
+
+.PHONY: lint-ts
+lint-ts: pkg
+	oxlint pkg/src tests bench examples
+	oxfmt --check pkg/src
+
+.PHONY: fmt
+fmt: | tools
+	cargo fmt
+	oxfmt pkg/src
+
 # --- the example apps -------------------------------------------------------------------------------------------------------
 
 .PHONY: apps apps-workers apps-fleet
 apps: apps-workers apps-fleet
 
-apps-workers: wasm
+apps-workers: pkg
 	node tests/e2e/build.mjs
 
-apps-fleet: wasm
+apps-fleet: pkg
 	node tests/fleet/build.mjs
 
 .PHONY: demo
-demo: wasm
+demo: pkg
 	node examples/demo.mjs
 
 .PHONY: demo-fleet
-demo-fleet: wasm
+demo-fleet: pkg
 	node examples/fleet.mjs
 
 # --- tests ------------------------------------------------------------------------------------------------------------------
@@ -94,7 +117,7 @@ demo-fleet: wasm
 # Builds and checks of Rust beside builds of the apps; then what mostly waits; then the evidence.
 .PHONY: test
 test:
-	$(MAKE) --jobs=3 --output-sync=target apps lint test-core test-surface
+	$(MAKE) --jobs=3 --output-sync=target apps lint lint-ts test-core test-surface
 	$(MAKE) --jobs=3 --output-sync=target test-app test-fleet test-workerd test-packaging test-demo
 	$(MAKE) evidence
 	@echo 'make test: everything passed'
@@ -153,7 +176,7 @@ test-surface: | tools
 	wasm-pack test --node --mode no-install . --features engine,panic-injection --test wasm
 
 .PHONY: test-workerd
-test-workerd: wasm $(PANICKING)
+test-workerd: pkg $(PANICKING)
 	node --test --test-concurrency=1 'tests/harness/*.test.mjs' 'tests/workerd/*.test.mjs' 'tests/next/*.test.mjs'
 
 # The example app on OpenNext.
@@ -167,11 +190,11 @@ test-fleet: apps
 	node --test --test-concurrency=1 'tests/fleet/*.test.mjs'
 
 .PHONY: test-packaging
-test-packaging: wasm
+test-packaging: pkg
 	node --test --test-concurrency=1 'tests/packaging/*.test.mjs'
 
 .PHONY: test-demo
-test-demo: wasm
+test-demo: pkg
 	node examples/demo.mjs --check
 
 # Further setups of OpenNext that figures are beside.
