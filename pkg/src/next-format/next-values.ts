@@ -1,8 +1,7 @@
 // Next.js's cache values as runs of bytes, and back: the same runs as OpenNext's values give, so that `next start` and Workers
 // read each other's entries.
-import type { EntryRead } from "../host/reading.js";
 import { pathTags } from "./paths.js";
-import { type StoredPart, type StoredValue, lifetime } from "./stored-value.js";
+import { type StoredEntry, type StoredPart, type StoredValue, lifetime } from "./stored-value.js";
 import { type ValueHeaders, tagsOf } from "./tags.js";
 
 const encoder = new TextEncoder();
@@ -91,7 +90,7 @@ function textOf(value: unknown): string {
 }
 
 /** Back from bytes: every call makes a new value, because Next.js writes into what it is given. */
-export function fromStored(entry: EntryRead, body: Uint8Array): NextValue | null | undefined {
+export function fromStored(entry: StoredEntry, body: Uint8Array): NextValue | null | undefined {
   const runs = new Map<string, Uint8Array>();
   let at = 0;
   for (const { name, bytes } of entry.parts) {

@@ -2,8 +2,7 @@
 //
 // Large texts become runs of their own; everything else of a value travels in the run `rest`, as JSON. Binary route bodies, which
 // OpenNext hands over as base64, are stored as the bytes they are.
-import type { EntryRead } from "../host/reading.js";
-import { type StoredPart, type StoredValue, lifetime } from "./stored-value.js";
+import { type StoredEntry, type StoredPart, type StoredValue, lifetime } from "./stored-value.js";
 import { type ValueHeaders, tagsOf } from "./tags.js";
 
 const encoder = new TextEncoder();
@@ -56,7 +55,7 @@ export function toStoredData(value: OpenNextData): StoredValue {
 }
 
 /** Back from bytes: every call makes a new value, because hosts write into what they are given. */
-export function fromStored(entry: EntryRead, body: Uint8Array): OpenNextFile {
+export function fromStored(entry: StoredEntry, body: Uint8Array): OpenNextFile {
   return valueOf(textsOf(entry, body));
 }
 
@@ -64,7 +63,7 @@ export function fromStored(entry: EntryRead, body: Uint8Array): OpenNextFile {
 export type Texts = ReadonlyMap<string, string>;
 
 /** What a stored value consists of, as texts. */
-export function textsOf(entry: EntryRead, body: Uint8Array): Texts {
+export function textsOf(entry: StoredEntry, body: Uint8Array): Texts {
   const texts = new Map<string, string>();
   let at = 0;
   for (const { name, bytes } of entry.parts) {

@@ -1,4 +1,5 @@
 // A value as it is stored: what `Host.store` takes.
+import type { Part } from "../engine/protocol.js";
 
 /** A named run of a value's bytes. */
 export interface StoredPart {
@@ -15,6 +16,14 @@ export interface StoredValue {
   readonly revalidate: number | undefined;
   /** Usable for so many seconds; undefined means without limit. */
   readonly expire?: number | undefined;
+}
+
+/** What an entry tells of the value that its bytes hold. */
+export interface StoredEntry {
+  readonly shape: string;
+  /** The runs of its bytes. */
+  readonly parts: readonly Part[];
+  readonly tags: readonly string[];
 }
 
 /** Seconds as the core takes them: whole, up to 32 bits; `false`, infinite and beyond mean without limit. */

@@ -1,7 +1,6 @@
 // Next.js's `use cache` entries as runs of bytes, and back.
 import { joined } from "../base/bytes.js";
-import type { EntryRead } from "../host/reading.js";
-import { type StoredValue, lifetime } from "./stored-value.js";
+import { type StoredEntry, type StoredValue, lifetime } from "./stored-value.js";
 
 /** A `use cache` entry of Next.js (`server/lib/cache-handlers/types.d.ts`) without its stream. Lifetimes are in seconds. */
 export interface CacheEntryHead {
@@ -50,7 +49,7 @@ interface Written {
 
 /** Back from bytes: the entry without its stream, and the bytes for that; undefined for what somebody else has stored under the key. */
 export function fromStored(
-  { shape, parts: [rest], tags }: EntryRead,
+  { shape, parts: [rest], tags }: StoredEntry,
   body: Uint8Array,
 ): { entry: CacheEntryHead; bytes: Uint8Array } | undefined {
   if (shape !== SHAPE || rest === undefined) return undefined;
