@@ -80,6 +80,9 @@ $(PANICKING): $(RUST) | tools $(OBJECTS)
 # The compiler keeps what it knows in pkg/dist, and does again what has changed.
 .PHONY: pkg
 pkg: wasm | tools
+	@# What a source that is gone was compiled to.
+	@cd pkg && find dist -name '*.js' 2> /dev/null | while read -r made; do \
+		source=src/$${made#dist/}; [ -e $${source%.js}.ts ] || rm -f $${made%.js}.js $${made%.js}.js.map $${made%.js}.d.ts; done
 	tsc --project pkg
 	@chmod +x pkg/dist/cli/cli.js
 

@@ -61,6 +61,38 @@ test("the types of every export are found as they are used: the package is of ES
   assert.deepEqual(analysis.problems.filter(({ resolutionKind }) => !/^node10$|^node16-cjs$/.test(resolutionKind)), []);
 });
 
+/** What an app writes, with types of its own for what the runtime gives it. */
+const CONSUMER = `
+  import { incrementalCache, queue, tagCache, withOnegen, wrapWorker } from "onegen/opennext";
+  import { RouteCoordinator as Coordinator, TagLedger } from "onegen/objects";
+  import worker, { type Env } from "onegen/worker";
+  import Handler, { cacheHandler } from "onegen/next";
+  import useCache, { useCacheHandler } from "onegen/use-cache";
+
+  interface Bindings { FLAG: string }
+  const app = { fetch: (request: Request, env: Bindings, ctx: { waitUntil(work: Promise<unknown>): void }) => new Response(request.url + env.FLAG + String(ctx)) };
+  export default wrapWorker(app, { windowMs: 2000, seeds: false });
+  // @ts-expect-error There is no such option.
+  wrapWorker(app, { windowSeconds: 2 });
+  export class RouteCoordinator extends Coordinator {
+    static override options = { kvTtlSeconds: 3600 };
+  }
+  export const config: { default: object } = withOnegen({ default: { override: {} }, middleware: { override: {} } });
+  export const parts = [incrementalCache.name, tagCache.mode satisfies "nextMode", queue.name, TagLedger.options.storageBytes];
+  export const handlers = [new Handler({ dev: true }), new (cacheHandler({ app: "shop" }))({}), useCacheHandler({ app: "shop" })];
+  export const updated: Promise<void> = useCache.updateTags(["posts"], { expire: 1 });
+  export const answered = (request: Request, env: Env): Promise<Response> => worker.fetch(request, env);
+`;
+
+test("an app that uses every export compiles, strictly", async () => {
+  const compilerOptions = { strict: true, noEmit: true, target: "es2022", lib: ["es2023", "webworker"], module: "nodenext", types: [] };
+  await writeFile(join(folder, "app.ts"), CONSUMER);
+  await writeFile(join(folder, "runtime.d.ts"), 'declare module "cloudflare:workers" {\n  export abstract class DurableObject<Env = unknown> {\n    constructor(ctx: unknown, env: Env);\n  }\n}\n');
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts", "runtime.d.ts"] }));
+  const { stdout } = await run(process.execPath, [tool("typescript/bin/tsc"), "--project", folder]).catch((error) => error);
+  assert.equal(stdout, "");
+});
+
 test("every link of the packed README leads to a file of the package or into the repository", async () => {
   const readme = await readFile(join(installed, "README.md"), "utf8");
   const links = [...readme.matchAll(/\]\(([^)#]+)/g)].map(([, link]) => link);

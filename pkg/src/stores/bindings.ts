@@ -117,7 +117,7 @@ export class Bindings implements Stores {
     const begun = Date.now();
     for (let wait = PAUSES_MS.first; ; wait = Math.min(2 * wait, PAUSES_MS.longest)) {
       try {
-        return await send(namespace.get(namespace.idFromName(name)), Date.now() - begun);
+        return await send(namespace.get(namespace.idFromName(name) as never), Date.now() - begun);
       } catch (error) {
         if (!isLost(error) || Date.now() - begun + wait >= limitMs) throw error;
         await pause(wait);

@@ -11,9 +11,9 @@ export interface KvNamespace {
 }
 
 /** A namespace of Durable Objects with these methods. */
-export interface ObjectNamespace<Methods> {
-  // Whose ids these are, and what a stub is beside its methods, is the runtime's.
-  idFromName(name: string): never;
+export interface ObjectNamespace<Methods = unknown> {
+  // What an id is, and a stub beside its methods, is the runtime's: `never` takes the id of any.
+  idFromName(name: string): unknown;
   get(id: never): Methods;
 }
 

@@ -15,8 +15,8 @@ import { isLost } from "../stores/lost.js";
 export interface Env {
   /** The namespace that the entries are in. */
   ONEGEN_KV: KvNamespace;
-  ONEGEN_ROUTES: ObjectNamespace<RouteMethods>;
-  ONEGEN_TAGS: ObjectNamespace<LedgerMethods>;
+  ONEGEN_ROUTES: ObjectNamespace;
+  ONEGEN_TAGS: ObjectNamespace;
   /** A secret: `app:access:token` entries between commas or line ends, access being `ro` or `rw`. Without it the HTTPS API refuses everything. */
   ONEGEN_TOKENS?: string;
 }
@@ -286,7 +286,7 @@ function binding<Bound>(env: Env, name: keyof Env, method: string): Bound {
 
 function objectOf<Methods>(env: Env, name: keyof Env, object: string): Methods {
   const namespace = binding<ObjectNamespace<Methods>>(env, name, "idFromName");
-  return namespace.get(namespace.idFromName(object));
+  return namespace.get(namespace.idFromName(object) as never);
 }
 
 const coordinator = (env: Env, route: string) => objectOf<RouteMethods>(env, "ONEGEN_ROUTES", route);

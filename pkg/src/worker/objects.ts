@@ -273,8 +273,7 @@ export class RouteCoordinator extends DurableObject<ObjectsEnv> {
 
   async #put(generation: number): Promise<void> {
     const name = this.#name();
-    if (name === undefined) throw new Error("the object does not know its name");
-    const confirmed = await this.#written(name, generation);
+    const confirmed = name === undefined ? false : await this.#written(name, generation);
     this.#step((object) => object.put_ended(generation, confirmed === true, Date.now()) as Orders);
     // Neither here nor in KV any more: the next reader is granted a lease.
     if (confirmed === undefined) this.#step((object) => object.bytes_lost(generation, Date.now()) as Orders);
