@@ -8,3 +8,5 @@ pub mod engine;
 pub mod objects;
 #[cfg(feature = "engine")]
 mod panic;
+#[cfg(any(feature = "engine", feature = "objects"))]
+pub mod stored;
