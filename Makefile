@@ -196,18 +196,18 @@ test-workerd: wasm $(PANICKING)
 test-app: test-apps-workers
 	node --test --test-concurrency=1 'tests/e2e/*.test.mjs'
 
-# As tests name those beside the apps' own.
-OTHER_VERSIONS := 15\.5|16\.2|16\.3
+# What tests are named after that play in `make evidence`: further versions of Next.js, further builds of its own.
+OTHER_BUILDS := 15\.5|16\.2|16\.3|standalone output of webpack|edge-webpack
 
 # The fleet app on `next start`.
 .PHONY: test-fleet
 test-fleet: test-apps-fleet
-	node --test --test-concurrency=1 --test-skip-pattern='$(OTHER_VERSIONS)' 'tests/fleet/*.test.mjs'
+	node --test --test-concurrency=1 --test-skip-pattern='$(OTHER_BUILDS)' 'tests/fleet/*.test.mjs'
 
-# The same on the other versions of Next.js: part of `make evidence`.
-.PHONY: test-versions
-test-versions: apps-fleet
-	node --test --test-concurrency=1 --test-name-pattern='$(OTHER_VERSIONS)' 'tests/fleet/*.test.mjs'
+# The same on those: part of `make evidence`.
+.PHONY: test-other-builds
+test-other-builds: apps-fleet
+	node --test --test-concurrency=1 --test-name-pattern='$(OTHER_BUILDS)' 'tests/fleet/*.test.mjs'
 
 .PHONY: test-packaging
 test-packaging: wasm
@@ -235,10 +235,10 @@ bench: bench-apps bench/vinext/node_modules/.package-lock.json
 bill: bench-apps
 	node bench/bill.mjs
 
-# Every scene, and what tests have to show on other versions of Next.js. `ONLY=a,b` plays these scenes alone, `LONG=1` their long forms.
+# Every scene, and what tests have to show on other builds. `ONLY=a,b` plays these scenes alone, `LONG=1` their long forms.
 .PHONY: evidence
 evidence: apps $(PANICKING)
-	$(if $(ONLY)$(LONG),,$(MAKE) test-versions)
+	$(if $(ONLY)$(LONG),,$(MAKE) test-other-builds)
 	node tests/evidence/run.mjs $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
 
 # What scenes need of Debian.

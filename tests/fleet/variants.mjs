@@ -162,19 +162,17 @@ export const variants = {
   "next-prerendered": { files: { ...prerendered, ...ownCache } },
 };
 
-/** What `make test` needs, all of it on the app's own version of Next.js; the others are for scenes, and for the same tests on other versions. */
+/** What `make test` needs, all of it on the app's own version of Next.js; the others are for scenes, and for the same tests on other builds. */
 export const testVariants = [
   "onegen",
   "next",
   "onegen-commonjs-webpack",
   "onegen-standalone",
-  "onegen-standalone-webpack",
   "onegen-dev",
   "onegen-use-cache",
   "onegen-use-cache-standalone",
   "onegen-cache-components",
   "onegen-edge",
-  "onegen-edge-webpack",
   "onegen-expire",
   "onegen-prerendered",
 ];
