@@ -6,6 +6,8 @@ TOOLS := $(CURDIR)/.build/tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/tests/node_modules/.bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
 export WRANGLER_SEND_METRICS := false
+# The linter looks for its rules by type beside itself only where it is installed at the top.
+export OXLINT_TSGOLINT_PATH := $(CURDIR)/tests/node_modules/.bin/tsgolint
 
 RUST := Cargo.toml Cargo.lock rustfmt.toml $(shell find src -name '*.rs')
 WASM_TOOL := cargo run --quiet --locked --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm --
@@ -26,6 +28,9 @@ help:
 	@echo 'make bench       calls, whole requests, renders, waiting: beside OpenNext, vinext, Next.js and a Redis handler; the figures of README'
 	@echo 'make bill        operations counted, times list prices: writes docs/cost.md'
 	@echo 'make wasm        the two wasm files of the npm package'
+	@echo 'make pkg         the npm package: wasm, and what TypeScript compiles to'
+	@echo 'make lint-ts     types, import cycles, promises nobody waits for, format of the package'
+	@echo 'make fmt         formats Rust and TypeScript'
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
 
@@ -64,32 +69,53 @@ $(PANICKING): $(RUST) $(WASM_TOOL_SOURCES) | tools $(ENGINE)
 	$(WASM_TOOL) panicking
 	@touch $@
 
+# --- the package ------------------------------------------------------------------------------------------------------------
+
+# The compiler keeps what it knows in pkg/dist, and does again what has changed.
+.PHONY: pkg
+pkg: wasm | tools
+	@# What a source that is gone was compiled to.
+	@cd pkg && find dist -name '*.js' 2> /dev/null | while read -r made; do \
+		source=src/$${made#dist/}; [ -e $${source%.js}.ts ] || rm -f $${made%.js}.js $${made%.js}.js.map $${made%.js}.d.ts; done
+	tsc --project pkg
+	@chmod +x pkg/dist/cli/cli.js
+
+.PHONY: lint-ts
+lint-ts: pkg
+	oxlint pkg/src tests bench examples
+	oxfmt --check pkg/src
+
+.PHONY: fmt
+fmt: | tools
+	cargo fmt
+	oxfmt pkg/src
+
 # --- the example apps -------------------------------------------------------------------------------------------------------
 
 # All of them, which scenes visit.
 .PHONY: apps apps-workers apps-fleet
 apps: apps-workers apps-fleet
 
-apps-workers: wasm
+apps-workers: pkg
 	node tests/e2e/build.mjs
 
-apps-fleet: wasm
+apps-fleet: pkg
 	node tests/fleet/build.mjs
 
 # Those of `make test`: one version of Next.js for each host.
 .PHONY: test-apps-workers test-apps-fleet
-test-apps-workers: wasm
+test-apps-workers: pkg
 	node tests/e2e/build.mjs --tests
 
-test-apps-fleet: wasm
+test-apps-fleet: pkg
 	node tests/fleet/build.mjs --tests
 
 .PHONY: demo
-demo: wasm
+demo: pkg
 	node examples/demo.mjs
 
 .PHONY: demo-fleet
-demo-fleet: wasm
+demo-fleet: pkg
 	node examples/fleet.mjs
 
 # --- tests ------------------------------------------------------------------------------------------------------------------
@@ -115,10 +141,6 @@ lint: | tools
 	cargo clippy --quiet --target wasm32-unknown-unknown --features objects -- --deny warnings
 	cargo fmt --check --manifest-path tests/tools/wasm/Cargo.toml
 	cargo clippy --quiet --locked --all-targets --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm -- --deny warnings
-
-# Types, lint and format of the package.
-.PHONY: lint-ts
-lint-ts:
 
 # Folders in which no module may import itself by way of others.
 CIRCLE_FREE := src pkg
@@ -188,7 +210,7 @@ test-surface: $(PANICKING)
 	node --test tests/wasm/surface.test.mjs
 
 .PHONY: test-workerd
-test-workerd: wasm $(PANICKING)
+test-workerd: pkg $(PANICKING)
 	node --test --test-concurrency=1 'tests/harness/*.test.mjs' 'tests/workerd/*.test.mjs' 'tests/next/*.test.mjs'
 
 # The example app on OpenNext.
@@ -210,7 +232,7 @@ test-other-builds: apps-fleet
 	node --test --test-concurrency=1 --test-name-pattern='$(OTHER_BUILDS)' 'tests/fleet/*.test.mjs'
 
 .PHONY: test-packaging
-test-packaging: wasm
+test-packaging: pkg
 	node --test --test-concurrency=1 'tests/packaging/*.test.mjs'
 
 .PHONY: test-demo
@@ -243,5 +265,5 @@ evidence: apps $(PANICKING)
 
 # What scenes need of Debian.
 .PHONY: packages
-packages: wasm
+packages: pkg
 	packages=$$(node tests/evidence/run.mjs --packages); if [ -n "$$packages" ]; then apt-get update && apt-get install --yes --no-install-recommends $$packages; fi

@@ -34,6 +34,6 @@ export const scenes = [
     quiet: true,
     controlName: OWN_CACHES,
     control: async (context) => (await booksOf(context, startOwnPlaces(), { seconds: SECONDS_OF_OWN, recoverWithinMs: 0 })).violations.length,
-    long: { ...playedFor(LONG_SECONDS), seconds: LONG_SECONDS + 120, inputs: ["src", "pkg", "tests/chaos"] },
+    long: { ...playedFor(LONG_SECONDS), seconds: LONG_SECONDS + 120, inputs: ["src", "pkg/src", "tests/chaos"] },
   }),
 ];
