@@ -29,8 +29,10 @@ struct WasmFile {
 const FILES: &[WasmFile] = &[
     WasmFile { name: "engine", features: "engine", folder: "pkg/wasm/engine", stem: "engine" },
     WasmFile { name: "objects", features: "objects", folder: "pkg/wasm/objects", stem: "objects" },
-    // The engine with a panic on demand, for tests; the packed tarball is checked not to hold it.
+    WasmFile { name: "api", features: "api", folder: "pkg/wasm/api", stem: "api" },
+    // With a panic on demand, for tests; the packed tarball is checked not to hold it.
     WasmFile { name: "panicking", features: "engine,panic-injection", folder: ".build/panicking", stem: "engine" },
+    WasmFile { name: "panicking-api", features: "api,panic-injection", folder: ".build/panicking-api", stem: "api" },
 ];
 
 fn main() -> ExitCode {
