@@ -6,6 +6,8 @@ TOOLS := $(CURDIR)/.build/tools
 export PATH := $(TOOLS)/bin:$(CURDIR)/tests/node_modules/.bin:$(PATH)
 export NEXT_TELEMETRY_DISABLED := 1
 export WRANGLER_SEND_METRICS := false
+# The linter looks for its rules by type beside itself only where it is installed at the top.
+export OXLINT_TSGOLINT_PATH := $(CURDIR)/tests/node_modules/.bin/tsgolint
 
 RUST := Cargo.toml Cargo.lock rustfmt.toml $(shell find src -name '*.rs')
 WASM_TOOL := cargo run --quiet --locked --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm --
@@ -26,6 +28,9 @@ help:
 	@echo 'make bench       calls, whole requests, renders, waiting: beside OpenNext, vinext, Next.js and a Redis handler; the figures of README'
 	@echo 'make bill        operations counted, times list prices: writes docs/cost.md'
 	@echo 'make wasm        the three wasm files of the npm package'
+	@echo 'make pkg         the npm package: wasm, and what TypeScript compiles to'
+	@echo 'make lint-ts     types, import cycles, promises nobody waits for, format of the package'
+	@echo 'make fmt         formats Rust and TypeScript'
 
 # --- tools ----------------------------------------------------------------------------------------------------------------
 
@@ -65,23 +70,44 @@ $(PANICKING) &: $(RUST) $(WASM_TOOL_SOURCES) | tools $(ENGINE)
 	$(WASM_TOOL) panicking panicking-api
 	@touch $(PANICKING)
 
+# --- the package ------------------------------------------------------------------------------------------------------------
+
+# The compiler keeps what it knows in pkg/dist, and does again what has changed.
+.PHONY: pkg
+pkg: wasm | tools
+	@# What a source that is gone was compiled to.
+	@cd pkg && find dist -name '*.js' 2> /dev/null | while read -r made; do \
+		source=src/$${made#dist/}; [ -e $${source%.js}.ts ] || rm -f $${made%.js}.js $${made%.js}.js.map $${made%.js}.d.ts; done
+	tsc --project pkg
+	@chmod +x pkg/dist/cli/cli.js
+
+.PHONY: lint-ts
+lint-ts: pkg
+	oxlint pkg/src tests bench examples
+	oxfmt --check pkg/src
+
+.PHONY: fmt
+fmt: | tools
+	cargo fmt
+	oxfmt pkg/src
+
 # --- the example apps -------------------------------------------------------------------------------------------------------
 
 .PHONY: apps apps-workers apps-fleet
 apps: apps-workers apps-fleet
 
-apps-workers: wasm
+apps-workers: pkg
 	node tests/e2e/build.mjs
 
-apps-fleet: wasm
+apps-fleet: pkg
 	node tests/fleet/build.mjs
 
 .PHONY: demo
-demo: wasm
+demo: pkg
 	node examples/demo.mjs
 
 .PHONY: demo-fleet
-demo-fleet: wasm
+demo-fleet: pkg
 	node examples/fleet.mjs
 
 # --- tests ------------------------------------------------------------------------------------------------------------------
@@ -89,7 +115,7 @@ demo-fleet: wasm
 # Builds and checks of Rust beside builds of the apps; then what mostly waits; then the evidence.
 .PHONY: test
 test:
-	$(MAKE) --jobs=3 --output-sync=target apps lint test-core test-surface
+	$(MAKE) --jobs=3 --output-sync=target apps lint lint-ts test-core test-surface
 	$(MAKE) --jobs=3 --output-sync=target test-app test-fleet test-workerd test-packaging test-demo
 	$(MAKE) evidence
 	@echo 'make test: everything passed'
@@ -109,10 +135,6 @@ lint: | tools
 	cargo clippy --quiet --target wasm32-unknown-unknown --features api -- --deny warnings
 	cargo fmt --check --manifest-path tests/tools/wasm/Cargo.toml
 	cargo clippy --quiet --locked --all-targets --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm -- --deny warnings
-
-# Types, lint and format of the package.
-.PHONY: lint-ts
-lint-ts:
 
 # Folders in which no module may import itself by way of others.
 CIRCLE_FREE := src pkg
@@ -182,7 +204,7 @@ test-surface: $(PANICKING)
 	node --test tests/wasm/surface.test.mjs
 
 .PHONY: test-workerd
-test-workerd: wasm $(PANICKING)
+test-workerd: pkg $(PANICKING)
 	node --test --test-concurrency=1 'tests/harness/*.test.mjs' 'tests/workerd/*.test.mjs' 'tests/next/*.test.mjs'
 
 # The example app on OpenNext.
@@ -196,11 +218,11 @@ test-fleet: apps
 	node --test --test-concurrency=1 'tests/fleet/*.test.mjs'
 
 .PHONY: test-packaging
-test-packaging: wasm
+test-packaging: pkg
 	node --test --test-concurrency=1 'tests/packaging/*.test.mjs'
 
 .PHONY: test-demo
-test-demo: wasm
+test-demo: pkg
 	node examples/demo.mjs --check
 
 # Further setups of OpenNext that figures are beside.

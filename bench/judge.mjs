@@ -1,7 +1,7 @@
 /** How long it takes to say of an entry in memory that it is fresh: with tags, against a copy of the ledger. */
 
 import { performance } from "node:perf_hooks";
-import { Engine, core } from "../pkg/engine/node.js";
+import { Engine, core } from "../pkg/dist/engine/node.js";
 
 const EPOCH = 1;
 const ROWS_AT_ONCE = 1000;

@@ -42,6 +42,12 @@ impl Load {
         self.window
     }
 
+    /// The window that answers dictate; none while everybody may keep to their own.
+    #[must_use]
+    pub const fn window(&self) -> Span {
+        self.window
+    }
+
     fn change(&mut self, window: Span, now: Millis) {
         self.window = window;
         self.changed_at = now;

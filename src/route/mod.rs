@@ -7,11 +7,13 @@
 mod events;
 mod kv;
 pub mod lease_token;
+mod orders;
 mod timing;
 
 use serde::{Deserialize, Serialize};
 
 pub use events::{AbandonReason, Answer, Effect, Event, HoldReason, Lease, Need, Outcome};
+pub use orders::{Alarm, Order, Orders};
 
 use self::kv::{KV_PUT_LIMIT, Kv};
 

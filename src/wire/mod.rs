@@ -81,6 +81,37 @@ impl Acquired {
     }
 }
 
+/// What a coordinator's object does with the answer to an [`Acquire`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "next", rename_all = "snake_case")]
+pub enum Next {
+    /// It answers.
+    Answer,
+    /// It answers with the bytes of this generation. Without them it forgets the generation, and asks again.
+    HandOut {
+        /// The generation.
+        generation: u64,
+    },
+    /// It holds the request until the route changes, at most so long, and asks again.
+    Wait {
+        /// How long, in milliseconds.
+        ms: Span,
+    },
+}
+
+impl Acquired {
+    /// What to do with this answer, while the caller may be kept waiting for so long.
+    #[must_use]
+    pub fn next(&self, left: Span) -> Next {
+        match self {
+            Self::Newer { generation } => Next::HandOut { generation: *generation },
+            // A moment later than the lease ends, so that a request that asks again is not held once more.
+            Self::Hold { recheck_ms, .. } if left > Span::ZERO => Next::Wait { ms: recheck_ms.and(Span(1)).min(left) },
+            _ => Next::Answer,
+        }
+    }
+}
+
 /// A lease named by who holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseName {
@@ -305,6 +336,17 @@ mod tests {
             &example(),
             r#"{"g":1795000000000,"p":{"epoch":9,"number":4},"c":1795000000000,"r":60,"e":3600,"t":["_N_T_/blog/hello","products"],"s":"app","b":[{"name":"html","bytes":20},{"name":"rsc","bytes":10}],"k":{"a":1795000000500,"s":2592000}}"#,
         );
+    }
+
+    #[test]
+    fn a_request_is_held_until_the_lease_ends_but_no_longer_than_it_may_wait() {
+        let hold = Acquired::Hold { ms: Span(9), recheck_ms: Span(500), reason: HoldReason::Rendering };
+        assert_eq!(hold.next(Span(2000)), Next::Wait { ms: Span(501) });
+        assert_eq!(hold.next(Span(300)), Next::Wait { ms: Span(300) });
+        assert_eq!(hold.next(Span::ZERO), Next::Answer);
+        assert_eq!(Acquired::Newer { generation: 7 }.next(Span::ZERO), Next::HandOut { generation: 7 });
+        let granted = Acquired::Granted { lease: lease(), remaining_ms: Span(1) };
+        assert_eq!(granted.next(Span(300)), Next::Answer);
     }
 
     /// How many whole numbers stand in a value.

@@ -68,7 +68,7 @@ export class Traffic {
   /** One visit, which is kept with the others. @returns {Promise<Asked & { text: string }>} */
   async visit(place, path, { init, abortMs } = {}) {
     const client = new AbortController();
-    if (abortMs !== undefined) sleep(abortMs).then(() => client.abort());
+    if (abortMs !== undefined) void sleep(abortMs).then(() => client.abort());
     return this.#keep(place, path, () => place.visit(path, { ...init, signal: client.signal }), { isAborted: () => client.signal.aborted });
   }
 

@@ -119,7 +119,7 @@ async function buildNext({ workingApp, toolEnvironment }, name, installed) {
 async function compile(source, name, variant, nextBuild, built) {
   const { workingApp, toolEnvironment } = source;
   const dir = path.join(output, "open-next", name);
-  const config = variant.usesOnegen && (await readFile(path.join(pkg, "opennext/config.js"), "utf8"));
+  const config = variant.usesOnegen && (await readFile(path.join(pkg, "dist/opennext/config.js"), "utf8"));
   const inputs = hash(built, variant, config, await hashTree(app));
   await stage(`opennext build ${name}`, dir, inputs, async () => {
     await layFiles(workingApp, variant.files);

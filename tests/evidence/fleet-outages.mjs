@@ -18,7 +18,7 @@ import { sequence } from "./round-robin.mjs";
 const WAIT_LIMIT_MS = 20_000;
 const ALLOWANCE_MS = 5000;
 const BRIEF_MS = 2000;
-/** A process that has found an outage asks for its end at least so often: `pkg/https.js`. */
+/** A process that has found an outage asks for its end at least so often: `pkg/src/stores/https.ts`. */
 const LONGEST_PAUSE_MS = 15_000;
 /** Visits go on while an outage is known; where it makes wait, until the Worker has been asked again whether it is over. */
 const ROUNDS = { usual: 3, waiting: 9, paceMs: 500 };

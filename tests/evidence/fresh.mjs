@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { seedAssets } from "../../pkg/seed.js";
+import { seedAssets } from "../../pkg/dist/cli/seed-assets.js";
 import { scene } from "../harness/scenes.mjs";
 import { builtApp, everyWay, inWorld, isHit, isStale, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
 import { roundRobin } from "./round-robin.mjs";

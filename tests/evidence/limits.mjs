@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { fileBody } from "../../examples/next-app/lib/file-body.js";
 import { scene } from "../harness/scenes.mjs";
 import { startWorld } from "../harness/world.mjs";
-import { withOnegen } from "../../pkg/opennext/config.js";
+import { withOnegen } from "../../pkg/dist/opennext/config.js";
 import { plainApp, plainAppAlone, plainKvApp } from "../workerd/plain/bundle.mjs";
 import { bothWays, builtApp, isHit, renderOf, sleep, worstOf } from "./apps.mjs";
 import { until } from "./outage-tools.mjs";

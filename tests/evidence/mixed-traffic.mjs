@@ -65,7 +65,7 @@ export class MixedTraffic {
     this.sent[kind] = (this.sent[kind] ?? 0) + 1;
     const { path, method = "GET", headers = {}, expected = [200], abortMs } = request;
     const client = new AbortController();
-    if (abortMs !== undefined) sleep(abortMs).then(() => client.abort());
+    if (abortMs !== undefined) void sleep(abortMs).then(() => client.abort());
     try {
       const ask = async (where) => {
         const answer = await this.#agent.request({ origin: this.#urlOf(), path: where, method, headers, signal: client.signal });

@@ -13,8 +13,8 @@ import { replaced } from "./switched-off.mjs";
 export async function onegenWorker(limits) {
   const repository = new URL("../../", import.meta.url);
   const config = fileURLToPath(new URL("wrangler.toml", repository));
-  const whole = await folderBundle({ folder: fileURLToPath(new URL("pkg", repository)), main: "worker.js", config });
-  const modules = whole.modules.filter(({ name }) => /^(worker|api|objects|options|bytes)\.js$|^wasm\/objects\//.test(name));
+  const whole = await folderBundle({ folder: fileURLToPath(new URL("pkg", repository)), main: "dist/worker/worker.js", config });
+  const modules = whole.modules.filter(({ name }) => /^dist\/(worker|base)\/|^dist\/(engine\/prefix|stores\/lost)\.js$|^wasm\/objects\//.test(name));
   const worker = { ...whole, modules };
   if (limits === undefined) return worker;
   return replaced(worker, `export class RouteCoordinator extends onegen.RouteCoordinator { static options = ${JSON.stringify(limits)}; }`);

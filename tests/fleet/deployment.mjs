@@ -21,7 +21,7 @@ export class Deployment {
 
   /** Runs `onegen seed`. @param {Record<string, string>} env @returns {Promise<{ code: number, stdout: string, stderr: string }>} */
   seed(env) {
-    const command = path.join(this.folder, "node_modules/onegen/cli.js");
+    const command = path.join(this.folder, "node_modules/onegen/dist/cli/cli.js");
     return new Promise((resolve) => {
       execFile(process.execPath, [command, "seed"], { cwd: this.folder, env: { PATH: process.env.PATH, ...env } }, (error, stdout, stderr) => {
         resolve({ code: error?.code ?? 0, stdout, stderr });

@@ -4,7 +4,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { fileURLToPath } from "node:url";
 import { followGroup, killGroup, refuses } from "../harness/groups.mjs";
 import { eachLine } from "../harness/runtime.mjs";
 

@@ -17,7 +17,7 @@ export default class NaiveHandler {
 
   async set(key, value, { cacheControl }) {
     if (value) kept.set(key, { value, lastModified: Date.now(), cacheControl });
-    this.ask("touch", "POST", key, value?.kind);
+    void this.ask("touch", "POST", key, value?.kind);
   }
 
   async revalidateTag() {}

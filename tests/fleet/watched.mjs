@@ -6,15 +6,15 @@ import { fileURLToPath } from "node:url";
 
 /** The same engine with a panic on demand (`make .build/panicking/engine_bg.wasm`), behind the package's own glue. */
 const PANICKING = fileURLToPath(new URL("../../.build/panicking/engine_bg.wasm", import.meta.url));
-const OWN = 'new URL("../wasm/engine/engine_bg.wasm", import.meta.url)';
+const OWN = 'new URL("../../wasm/engine/engine_bg.wasm", import.meta.url)';
 const ENGINE = Symbol.for("onegen.tests.engine");
 
 registerHooks({
   load(url, context, nextLoad) {
-    if (!url.endsWith("/onegen/engine/node.js")) return nextLoad(url, context);
+    if (!url.endsWith("/onegen/dist/engine/node.js")) return nextLoad(url, context);
     const source = readFileSync(fileURLToPath(url), "utf8");
     if (!source.includes(OWN)) throw new Error(`${url} does not load its wasm as this script expects.`);
-    const told = `import * as glue from "../wasm/engine/engine.js";\nglobalThis[Symbol.for(${JSON.stringify(ENGINE.description)})] = glue;\n`;
+    const told = `import * as glue from "../../wasm/engine/engine.js";\nglobalThis[Symbol.for(${JSON.stringify(ENGINE.description)})] = glue;\n`;
     return { format: "module", shortCircuit: true, source: `${source.replace(OWN, JSON.stringify(PANICKING))}\n${told}` };
   },
 });

@@ -3,16 +3,16 @@
  * Onegen Worker over its HTTPS API, as a process of `next start` does.
  *
  * @typedef {object} Isolate
- * @property {import("../../pkg/host.js").Host} host
- * @property {import("../../pkg/engine/engine.js").Engine} engine
+ * @property {import("../../pkg/dist/host/host.js").Host} host
+ * @property {import("../../pkg/dist/engine/engine.js").Engine} engine
  * @property {() => number} wasmBytes What its wasm memory takes.
  * @property {() => RequestContext} request The context of a new request.
  */
 
 import { registerHooks } from "node:module";
-import { RequestContext } from "../../pkg/context.js";
-import { Host } from "../../pkg/host.js";
-import { Https } from "../../pkg/https.js";
+import { RequestContext } from "../../pkg/dist/host/context.js";
+import { Host } from "../../pkg/dist/host/host.js";
+import { Https } from "../../pkg/dist/stores/https.js";
 
 let copies = 0;
 
@@ -36,7 +36,7 @@ registerHooks({
  */
 export async function startIsolate({ url, token, app, options = {}, instead = () => ({}) }) {
   copies += 1;
-  const { Engine, core } = await import(`../../pkg/engine/node.js?copy=${copies}`);
+  const { Engine, core } = await import(`../../pkg/dist/engine/node.js?copy=${copies}`);
   const engine = new Engine({ app, ...options }, "b1", "secret");
   const headerBytes = (prefix) => engine.call("header_bytes", prefix);
   const https = new Https({ url, token, headerBytes, readSeed: async () => undefined });

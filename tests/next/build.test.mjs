@@ -5,8 +5,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { Build } from "../../pkg/next/build.js";
-import { pathTags } from "../../pkg/paths.js";
+import { Build } from "../../pkg/dist/node/build.js";
+import { pathTags } from "../../pkg/dist/next-format/paths.js";
 
 const CONSTANT = "build-TfctsWXpff2fKS";
 const scoped = (kind, source, name) => `/route-cache/${kind}/${createHash("sha256").update(source).digest("hex")}/$${name}`;

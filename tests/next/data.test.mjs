@@ -1,10 +1,10 @@
 // Fetched data in `next start`: one process fetches it for all, and no page is built on what was invalidated. In virtual time.
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { RequestContext, runInContext } from "../../pkg/context.js";
-import { Engine } from "../../pkg/engine/node.js";
-import { Host } from "../../pkg/host.js";
-import { NextHost } from "../../pkg/next/host.js";
+import { RequestContext, runInContext } from "../../pkg/dist/host/context.js";
+import { Engine } from "../../pkg/dist/engine/node.js";
+import { Host } from "../../pkg/dist/host/host.js";
+import { NextHost } from "../../pkg/dist/next/host.js";
 import { RecordingStores } from "./recording-stores.mjs";
 
 const KEY = "0".repeat(64);

@@ -1,7 +1,7 @@
 // What takes the place of the process's cache in a bundle for the edge runtime, where nothing hands it over.
 import assert from "node:assert/strict";
 import { afterEach, mock, test } from "node:test";
-import { isPrivate, nextItself, processCache } from "../../pkg/next/edge.js";
+import { isPrivate, nextItself, processCache } from "../../pkg/dist/next/edge.js";
 
 const cache = processCache().forRequest();
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, beforeEach, mock, test } from "node:test";
-import { Https } from "../../pkg/https.js";
+import { Https } from "../../pkg/dist/stores/https.js";
 
 const PROBLEM = { "content-type": "application/problem+json" };
 

@@ -2,10 +2,10 @@
 // driven as far as it asks for data (@opennextjs/aws 4.1, `adapters/cache.js`), in virtual time.
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { RequestContext, runInContext } from "../../pkg/context.js";
-import { Engine } from "../../pkg/engine/node.js";
-import { Host } from "../../pkg/host.js";
-import { OpenNextHost } from "../../pkg/opennext/host.js";
+import { RequestContext, runInContext } from "../../pkg/dist/host/context.js";
+import { Engine } from "../../pkg/dist/engine/node.js";
+import { Host } from "../../pkg/dist/host/host.js";
+import { OpenNextHost } from "../../pkg/dist/opennext/host.js";
 import { RecordingStores } from "./recording-stores.mjs";
 
 const KEY = "0".repeat(64);

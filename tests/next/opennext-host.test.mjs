@@ -1,12 +1,12 @@
 // OpenNext's calls about pages of the Pages Router, which it tells caches less of than of the App Router's: over stores in memory.
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { RequestContext, runInContext } from "../../pkg/context.js";
-import { Engine } from "../../pkg/engine/node.js";
-import { Host } from "../../pkg/host.js";
-import { NextHost } from "../../pkg/next/host.js";
-import { OpenNextHost } from "../../pkg/opennext/host.js";
-import { UseCache } from "../../pkg/use-cache/cache.js";
+import { RequestContext, runInContext } from "../../pkg/dist/host/context.js";
+import { Engine } from "../../pkg/dist/engine/node.js";
+import { Host } from "../../pkg/dist/host/host.js";
+import { NextHost } from "../../pkg/dist/next/host.js";
+import { OpenNextHost } from "../../pkg/dist/opennext/host.js";
+import { UseCache } from "../../pkg/dist/use-cache/cache.js";
 import { RecordingStores } from "./recording-stores.mjs";
 
 const KEY = "/route-cache/PAGES/77/$/shop/one";

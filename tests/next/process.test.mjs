@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-const module = (name) => JSON.stringify(new URL(`../../pkg/${name}`, import.meta.url).href);
+const module = (name) => JSON.stringify(new URL(`../../pkg/dist/${name}`, import.meta.url).href);
 
 const ROUND = `
   const { default: handler } = await import(${module("use-cache/node.js")});

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const CLI = fileURLToPath(new URL("../../pkg/cli.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../pkg/dist/cli/cli.js", import.meta.url));
 
 for (const missing of ["prerender-manifest.json", "BUILD_ID"]) {
   test(`a build without its ${missing} is said to be none, in one sentence`, async (t) => {

@@ -1,10 +1,10 @@
 // What a response says of the cache: which reading it was made of, and what its headers become.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RequestContext } from "../../pkg/context.js";
-import { Engine } from "../../pkg/engine/node.js";
-import { Readings } from "../../pkg/readings.js";
-import { headersOf } from "../../pkg/response-headers.js";
+import { RequestContext } from "../../pkg/dist/host/context.js";
+import { Engine } from "../../pkg/dist/engine/node.js";
+import { Readings } from "../../pkg/dist/host/readings.js";
+import { headersOf } from "../../pkg/dist/host/response-headers.js";
 
 const engine = new Engine({}, "build", "secret");
 const STATUS = /^Onegen; hit; ttl=4[89]; detail="generation=7 kv"$/;

@@ -1,8 +1,8 @@
 // Values of Next.js survive storage byte for byte, and both hosts read what the other has stored.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromStored, toStored } from "../../pkg/next/values.js";
-import * as openNext from "../../pkg/opennext/values.js";
+import { fromStored, toStored } from "../../pkg/dist/next-format/next-values.js";
+import * as openNext from "../../pkg/dist/next-format/opennext-values.js";
 
 const KEY = "/route-cache/APP_PAGE/0a91/$/blog/one";
 const headers = { "x-next-cache-tags": "posts,_N_T_/blog/one", "set-cookie": ["a=1", "b=2"], "content-type": "text/html" };

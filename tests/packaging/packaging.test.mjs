@@ -13,11 +13,13 @@ import { folderBundle, startWorld } from "../harness/world.mjs";
 
 const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../..", import.meta.url));
-const wrangler = fileURLToPath(new URL("../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+const tool = (file) => fileURLToPath(new URL(`../node_modules/${file}`, import.meta.url));
+const wrangler = tool("wrangler/bin/wrangler.js");
 
 let folder;
 let installed;
 let files;
+let tarball;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "onegen-package-"));
@@ -27,6 +29,7 @@ before(async () => {
   const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: join(copied, "pkg") });
   const [packed] = [JSON.parse(stdout)].flat().map((listing) => listing.onegen ?? listing);
   files = packed.files.map(({ path }) => path);
+  tarball = join(folder, packed.filename);
   await writeFile(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
   await run("npm", ["install", "--no-audit", "--no-fund", join(folder, packed.filename)], { cwd: folder });
   installed = join(folder, "node_modules/onegen");
@@ -37,11 +40,57 @@ after(() => rm(folder, { recursive: true, force: true }));
 const wasm = async (name) => WebAssembly.compile(await readFile(join(installed, `wasm/${name}/${name}_bg.wasm`)));
 
 test("the tarball holds the package, its licence and its changelog, and nothing of the tests", () => {
-  for (const file of ["LICENSE", "THIRD-PARTY-NOTICES", "CHANGELOG.md", "README.md", "cli.js", "wasm/engine/engine_bg.wasm", "opennext/index.d.ts"]) {
+  for (const file of ["LICENSE", "THIRD-PARTY-NOTICES", "CHANGELOG.md", "README.md", "dist/cli/cli.js", "wasm/engine/engine_bg.wasm", "dist/opennext/config.d.ts"]) {
     assert.ok(files.includes(file), `${file} is missing`);
   }
-  const foreign = files.filter((file) => !/^(engine|next|opennext|use-cache|wasm)\/|^[a-z-]+\.(js|d\.ts)$|^(LICENSE|THIRD-PARTY-NOTICES|README\.md|CHANGELOG\.md|package\.json)$/.test(file));
+  const foreign = files.filter((file) => !/^wasm\/|^dist\/[a-z-]+\/[a-z-]+\.(js|js\.map|d\.ts)$|^(LICENSE|THIRD-PARTY-NOTICES|README\.md|CHANGELOG\.md|package\.json)$/.test(file));
   assert.deepEqual(foreign, []);
+});
+
+test("publint finds nothing to mend in the tarball", async () => {
+  const { stdout } = await run(process.execPath, [tool("publint/src/cli.js"), "run", tarball, "--strict"]);
+  assert.match(stdout, /All good!/);
+});
+
+test("the types of every export are found as they are used: the package is of ES modules only", async () => {
+  const checked = await run(process.execPath, [tool("@arethetypeswrong/cli/dist/index.js"), tarball, "--profile", "esm-only", "--format", "json"]);
+  const { analysis } = JSON.parse(checked.stdout);
+  const names = ["./next", "./objects", "./opennext", "./package.json", "./use-cache", "./worker"];
+  assert.deepEqual(Object.keys(analysis.entrypoints).sort(), names);
+  // Node 10, and types for CommonJS, are what such a package does without.
+  assert.deepEqual(analysis.problems.filter(({ resolutionKind }) => !/^node10$|^node16-cjs$/.test(resolutionKind)), []);
+});
+
+/** What an app writes, with types of its own for what the runtime gives it. */
+const CONSUMER = `
+  import { incrementalCache, queue, tagCache, withOnegen, wrapWorker } from "onegen/opennext";
+  import { RouteCoordinator as Coordinator, TagLedger } from "onegen/objects";
+  import worker, { type Env } from "onegen/worker";
+  import Handler, { cacheHandler } from "onegen/next";
+  import useCache, { useCacheHandler } from "onegen/use-cache";
+
+  interface Bindings { FLAG: string }
+  const app = { fetch: (request: Request, env: Bindings, ctx: { waitUntil(work: Promise<unknown>): void }) => new Response(request.url + env.FLAG + String(ctx)) };
+  export default wrapWorker(app, { windowMs: 2000, seeds: false });
+  // @ts-expect-error There is no such option.
+  wrapWorker(app, { windowSeconds: 2 });
+  export class RouteCoordinator extends Coordinator {
+    static override options = { kvTtlSeconds: 3600 };
+  }
+  export const config: { default: object } = withOnegen({ default: { override: {} }, middleware: { override: {} } });
+  export const parts = [incrementalCache.name, tagCache.mode satisfies "nextMode", queue.name, TagLedger.options.storageBytes];
+  export const handlers = [new Handler({ dev: true }), new (cacheHandler({ app: "shop" }))({}), useCacheHandler({ app: "shop" })];
+  export const updated: Promise<void> = useCache.updateTags(["posts"], { expire: 1 });
+  export const answered = (request: Request, env: Env): Promise<Response> => worker.fetch(request, env);
+`;
+
+test("an app that uses every export compiles, strictly", async () => {
+  const compilerOptions = { strict: true, noEmit: true, target: "es2022", lib: ["es2023", "webworker"], module: "nodenext", types: [] };
+  await writeFile(join(folder, "app.ts"), CONSUMER);
+  await writeFile(join(folder, "runtime.d.ts"), 'declare module "cloudflare:workers" {\n  export abstract class DurableObject<Env = unknown> {\n    constructor(ctx: unknown, env: Env);\n  }\n}\n');
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts", "runtime.d.ts"] }));
+  const { stdout } = await run(process.execPath, [tool("typescript/bin/tsc"), "--project", folder]).catch((error) => error);
+  assert.equal(stdout, "");
 });
 
 test("every link of the packed README leads to a file of the package or into the repository", async () => {
@@ -92,11 +141,11 @@ const USE_ENGINE = `
 async function loads(node, major) {
   await writeFile(
     join(folder, "esm.mjs"),
-    `import { Engine } from "onegen/engine"; import { withOnegen } from "onegen/opennext"; import Handler from "onegen/next"; import useCache from "onegen/use-cache"; ${USE_ENGINE}`,
+    `import { Engine } from "./node_modules/onegen/dist/engine/node.js"; import { withOnegen } from "onegen/opennext"; import Handler from "onegen/next"; import useCache from "onegen/use-cache"; ${USE_ENGINE}`,
   );
   await writeFile(
     join(folder, "cjs.cjs"),
-    `const { Engine } = require("onegen/engine"); const { withOnegen } = require("onegen/opennext"); const { default: Handler } = require("onegen/next"); const { default: useCache } = require("onegen/use-cache"); ${USE_ENGINE}`,
+    `const { Engine } = require("./node_modules/onegen/dist/engine/node.js"); const { withOnegen } = require("onegen/opennext"); const { default: Handler } = require("onegen/next"); const { default: useCache } = require("onegen/use-cache"); ${USE_ENGINE}`,
   );
   for (const file of ["esm.mjs", "cjs.cjs"]) {
     const { stdout } = await run(node, [file], { cwd: folder });
@@ -105,6 +154,10 @@ async function loads(node, major) {
 }
 
 test("it loads in Node 24, by import and by require", () => loads(process.execPath, 24));
+
+test("the engine is the package's own: nobody imports it by name", async () => {
+  await assert.rejects(run(process.execPath, ["--input-type=module", "--eval", 'import "onegen/engine"'], { cwd: folder }), /ERR_PACKAGE_PATH_NOT_EXPORTED/);
+});
 
 for (const major of [20, 22]) {
   test(`it loads in Node ${major}, by import and by require`, async () => loads(await nodeOf(String(major)), major));

@@ -1,7 +1,7 @@
 // The ledger object on real workerd: what it stores, how much it reads and tells, and whole invalidations as hosts send them.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { profileOf } from "../../pkg/invalidation.js";
+import { profileOf } from "../../pkg/dist/next-format/invalidation.js";
 import { until } from "../evidence/outage-tools.mjs";
 import { startIsolate } from "../harness/isolates.mjs";
 import { startWorld, stopAllWorlds } from "../harness/world.mjs";

@@ -1,9 +1,9 @@
 // The memory tier of a whole host: engine, host and the bytes it keeps, over stores that answer at random moments.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RequestContext } from "../../pkg/context.js";
-import { Engine } from "../../pkg/engine/node.js";
-import { Host } from "../../pkg/host.js";
+import { RequestContext } from "../../pkg/dist/host/context.js";
+import { Engine } from "../../pkg/dist/engine/node.js";
+import { Host } from "../../pkg/dist/host/host.js";
 import { FakeStores } from "./fake-stores.mjs";
 
 const KiB = 1024;

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
-import { RequestContext } from "../../pkg/context.js";
-import { Engine } from "../../pkg/engine/engine.js";
-import { Host } from "../../pkg/host.js";
+import { RequestContext } from "../../pkg/dist/host/context.js";
+import { Engine } from "../../pkg/dist/engine/engine.js";
+import { Host } from "../../pkg/dist/host/host.js";
 import * as core from "../../pkg/wasm/engine/engine.js";
 import { FakeStores } from "./fake-stores.mjs";
 

@@ -1,8 +1,8 @@
 // What OpenNext is handed for a page in memory: the same value every time, and a new one.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Texts } from "../../pkg/opennext/texts.js";
-import { fromStored, toStored } from "../../pkg/opennext/values.js";
+import { Texts } from "../../pkg/dist/opennext/texts.js";
+import { fromStored, toStored } from "../../pkg/dist/next-format/opennext-values.js";
 
 const bytes = Buffer.from([0, 255, 128, 10]);
 const values = {

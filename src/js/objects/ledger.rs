@@ -10,7 +10,7 @@ use worker::{SqlStorage, SqlStorageValue};
 use super::{each_row, failed, from_js, millis, number, rows, run, sql, to_js, whole};
 use crate::base::limits::LedgerPolicy;
 use crate::base::position::Position;
-use crate::base::time::Millis;
+use crate::base::time::{Millis, Span};
 use crate::ledger::Load;
 use crate::ledger::{Answer, Event, Extent, Ledger, Stamp, Table};
 use crate::wire::{Append, Check, SinceQuestion};
@@ -34,6 +34,7 @@ pub struct LedgerObject {
     policy: LedgerPolicy,
     /// The requests of late: all that an object knows beside its storage.
     load: Cell<Load>,
+    told_window: Cell<Span>,
 }
 
 #[wasm_bindgen]
@@ -50,7 +51,7 @@ impl LedgerObject {
         for table in TABLES {
             run(&sql, table, Vec::new())?;
         }
-        Ok(Self { table: SqlTable { sql }, policy, load: Cell::default() })
+        Ok(Self { table: SqlTable { sql }, policy, load: Cell::default(), told_window: Cell::default() })
     }
 
     /// Takes a `since` message.
@@ -78,6 +79,29 @@ impl LedgerObject {
     pub fn check(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
         let Check { position, tags } = from_js(message)?;
         self.step(millis(now), Event::Check { position, tags })
+    }
+
+    /// A random id of the KV namespace that this Worker sees: the one that is stored, or else `fresh`, which is then.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn namespace(&self, fresh: &str) -> Result<String, JsValue> {
+        let sql = &self.table.sql;
+        run(sql, "CREATE TABLE IF NOT EXISTS namespace (id INTEGER PRIMARY KEY, value TEXT NOT NULL)", Vec::new())?;
+        run(sql, "INSERT OR IGNORE INTO namespace (id, value) VALUES (1, ?)", vec![fresh.into()])?;
+        let found = rows(sql, "SELECT value FROM namespace WHERE id = 1", Vec::new())?;
+        match found.first().map(Vec::as_slice) {
+            Some([SqlStorageValue::String(id)]) => Ok(id.clone()),
+            _ => Err(failed("the namespace's id is unreadable")),
+        }
+    }
+
+    /// Whether the window that answers dictate has grown since this was asked last: its length in milliseconds, else undefined.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn lengthened_window(&self) -> Option<f64> {
+        let (window, told) = (self.load.get().window(), self.told_window.replace(self.load.get().window()));
+        (window > told).then_some(window.0 as f64)
     }
 
     fn step(&self, now: Millis, event: Event) -> Result<JsValue, JsValue> {

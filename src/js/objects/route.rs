@@ -1,4 +1,9 @@
 //! A route's coordinator: the lease machine over one row of SQLite.
+//!
+//! What the object does, and in which order, comes from here as orders ([`crate::route::Orders`]). The JavaScript class performs what Rust
+//! should not: it holds requests, and it moves the bytes of bodies between SQLite, KV and its callers.
+
+use std::cell::Cell;
 
 use js_sys::Uint8Array;
 use serde::Serialize;
@@ -11,8 +16,15 @@ use crate::base::limits::RoutePolicy;
 use crate::base::time::Millis;
 use crate::entry::frame;
 use crate::entry::{Entry, KeyLife};
-use crate::route::{Answer, Effect, Event, Route};
-use crate::wire::{Abandon, Acquire, Acquired, Publish, Published};
+use crate::route::{Alarm, Answer, Event, Order, Route};
+use crate::wire::{Abandon, Acquire, Acquired, Next, Publish, Published};
+
+/// What an object keeps: its state, the runs of the latest entry's bytes, its own name.
+const TABLES: [&str; 3] = [
+    "CREATE TABLE IF NOT EXISTS route (id INTEGER PRIMARY KEY, row TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS body (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS name (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+];
 
 /// One route's state in its object's storage.
 #[wasm_bindgen]
@@ -20,72 +32,97 @@ use crate::wire::{Abandon, Acquire, Acquired, Publish, Published};
 pub struct RouteObject {
     sql: SqlStorage,
     policy: RoutePolicy,
+    alarm: Cell<Alarm>,
 }
 
-/// What the JavaScript class does with an outcome.
+/// What a step of the state says.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Orders {
+struct Told<T> {
+    /// What the caller is told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    answer: Option<AnyAnswer>,
-    keep_bytes: bool,
-    drop_bytes: bool,
-    wake: bool,
+    answer: Option<T>,
+    /// What to do before the caller is told it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    put: Option<u64>,
-    delete_all: bool,
-    alarm_at: Millis,
+    next: Option<Next>,
+    /// What to do in any case, in order.
+    effects: Vec<Order>,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum AnyAnswer {
-    Acquired(Acquired),
-    Published(Published),
+/// How a put into KV ended.
+#[wasm_bindgen]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// KV has confirmed it.
+    Confirmed,
+    /// Nobody knows whether it happened.
+    Uncertain,
+    /// The bytes are neither in the object nor in KV.
+    Lost,
 }
 
 #[wasm_bindgen]
 impl RouteObject {
-    /// The state of the object that `state` belongs to.
+    /// The state of the object that `state` belongs to, whose alarm rings at `alarm_at` if it is set.
     ///
     /// # Errors
     /// When an option makes no sense, or storage fails.
     #[wasm_bindgen(constructor)]
-    pub fn new(state: DurableObjectState, options: JsValue) -> Result<Self, JsValue> {
+    pub fn new(state: DurableObjectState, options: JsValue, alarm_at: Option<f64>) -> Result<Self, JsValue> {
         let policy: RoutePolicy = from_js(options)?;
         let policy = policy.validated().map_err(|e| failed(&e.to_string()))?;
         let sql = sql(state);
-        run(&sql, "CREATE TABLE IF NOT EXISTS route (id INTEGER PRIMARY KEY, row TEXT NOT NULL)", Vec::new())?;
-        run(&sql, "CREATE TABLE IF NOT EXISTS body (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL)", Vec::new())?;
-        Ok(Self { sql, policy })
+        for table in TABLES {
+            run(&sql, table, Vec::new())?;
+        }
+        Ok(Self { sql, policy, alarm: Cell::new(Alarm(alarm_at.map(millis))) })
     }
 
-    /// Takes an `acquire` message.
+    /// Takes an `acquire` message that arrived at `begun`.
     ///
     /// # Errors
     /// When the message is malformed or storage fails.
-    pub fn acquire(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
-        let Acquire { have, holder, position, need, .. } = from_js(message)?;
-        self.step(millis(now), Event::Acquire { have, holder, position, need })
+    pub fn acquire(&self, message: JsValue, begun: f64, now: f64) -> Result<JsValue, JsValue> {
+        let Acquire { have, holder, position, need, wait_ms } = from_js(message)?;
+        let now = millis(now);
+        let (answer, effects) = self.step(now, Event::Acquire { have, holder, position, need })?;
+        let answer = Acquired::from_answer(answer);
+        let left = wait_ms.less(now.since(millis(begun)));
+        let next = answer.as_ref().map(|answer| answer.next(left));
+        to_js(&Told { answer, next, effects })
     }
 
-    /// Takes a `publish` message with the entry's header; the answer's orders come with the header to keep.
+    /// Takes a `publish` message with the entry's header, for the route of this name. Where bytes are to be kept, the header to keep
+    /// before them comes with the answer.
     ///
     /// # Errors
     /// When the message or the header is malformed, or storage fails.
-    pub fn publish(&self, message: JsValue, header: &[u8], body_bytes: f64, now: f64) -> Result<Publication, JsValue> {
+    pub fn publish(
+        &self,
+        name: &str,
+        message: JsValue,
+        header: &[u8],
+        body_bytes: f64,
+        now: f64,
+    ) -> Result<Publication, JsValue> {
         let Publish { lease, seed, render_ms } = from_js(message)?;
         let total = millis(body_bytes).0.saturating_add(header.len() as u64);
         let mut entry = frame::read(header, total)
             .map_err(|corrupt| failed(&format!("the published entry is not one: {}", corrupt.as_str())))?;
         let lease = lease.map(|lease| (lease.generation, lease.holder));
         let event = Event::Publish { lease, position: entry.position, seed, render_time: render_ms, bytes: total };
-        let (orders, generation) = self.publish_step(millis(now), event)?;
-        let header = generation.map(|generation| {
-            entry.generation = generation;
-            self.begin_key_life(entry, millis(now))
-        });
-        Ok(Publication { orders, header })
+        let now = millis(now);
+        let mut keeps_bytes = false;
+        let (answer, effects) = self.step_with(now, event, |order| keeps_bytes |= order == Order::KeepBytes)?;
+        let answer = Published::from_answer(&answer, &self.policy);
+        let mut kept = None;
+        if keeps_bytes && let Some(Published::Accepted { generation, .. }) = &answer {
+            if self.name()?.is_none() {
+                run(&self.sql, "INSERT INTO name (id, name) VALUES (1, ?)", vec![name.into()])?;
+            }
+            entry.generation = *generation;
+            kept = Some(self.begin_key_life(entry, now));
+        }
+        Ok(Publication { told: to_js(&Told { answer, next: None, effects })?, header: kept })
     }
 
     /// Takes an `abandon` message.
@@ -95,7 +132,7 @@ impl RouteObject {
     pub fn abandon(&self, message: JsValue, now: f64) -> Result<JsValue, JsValue> {
         let Abandon { lease, reason } = from_js(message)?;
         let event = Event::Abandon { generation: lease.generation, holder: lease.holder, reason };
-        self.step(millis(now), event)
+        self.tell(millis(now), event)
     }
 
     /// A reader found the KV key past half of its life.
@@ -103,15 +140,22 @@ impl RouteObject {
     /// # Errors
     /// When storage fails.
     pub fn touch(&self, now: f64) -> Result<JsValue, JsValue> {
-        self.step(millis(now), Event::Touch)
+        self.tell(millis(now), Event::Touch)
     }
 
     /// A put has ended.
     ///
     /// # Errors
     /// When storage fails.
-    pub fn put_ended(&self, generation: f64, confirmed: bool, now: f64) -> Result<JsValue, JsValue> {
-        self.step(millis(now), Event::PutEnded { generation: millis(generation).0, confirmed })
+    pub fn put_ended(&self, generation: f64, how: Put, now: f64) -> Result<JsValue, JsValue> {
+        let (now, generation) = (millis(now), millis(generation).0);
+        let ended = Event::PutEnded { generation, confirmed: how == Put::Confirmed };
+        let (_, mut effects) = self.step(now, ended)?;
+        if how == Put::Lost {
+            // The next reader is granted a lease.
+            effects.extend(self.step(now, Event::BytesLost { generation })?.1);
+        }
+        to_js(&Told::<()> { answer: None, next: None, effects })
     }
 
     /// The bytes of a generation are neither here nor in KV.
@@ -119,7 +163,7 @@ impl RouteObject {
     /// # Errors
     /// When storage fails.
     pub fn bytes_lost(&self, generation: f64, now: f64) -> Result<JsValue, JsValue> {
-        self.step(millis(now), Event::BytesLost { generation: millis(generation).0 })
+        self.tell(millis(now), Event::BytesLost { generation: millis(generation).0 })
     }
 
     /// The object was started anew.
@@ -127,15 +171,28 @@ impl RouteObject {
     /// # Errors
     /// When storage fails.
     pub fn restarted(&self, now: f64) -> Result<JsValue, JsValue> {
-        self.step(millis(now), Event::Restarted)
+        self.tell(millis(now), Event::Restarted)
     }
 
-    /// The alarm rang.
+    /// The alarm rang: none is set any more.
     ///
     /// # Errors
     /// When storage fails.
     pub fn alarm(&self, now: f64) -> Result<JsValue, JsValue> {
-        self.step(millis(now), Event::Alarm)
+        self.alarm.set(Alarm(None));
+        self.tell(millis(now), Event::Alarm)
+    }
+
+    /// The name of the route, once an entry of it was published.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn name(&self) -> Result<Option<String>, JsValue> {
+        let row = rows(&self.sql, "SELECT name FROM name WHERE id = 1", Vec::new())?;
+        Ok(match row.first().map(Vec::as_slice) {
+            Some([SqlStorageValue::String(name)]) => Some(name.clone()),
+            _ => None,
+        })
     }
 
     /// The header of an entry that is put into KV now.
@@ -148,62 +205,44 @@ impl RouteObject {
         Ok(self.begin_key_life(entry, millis(now)))
     }
 
-    /// The lifetime of the KV key, in seconds.
-    #[must_use]
-    #[allow(clippy::cast_precision_loss)]
-    pub fn kv_ttl_seconds(&self) -> f64 {
-        self.policy.kv_ttl_seconds as f64
-    }
-
     /// Readers learn from the entry itself when to ask for a prolongation.
     fn begin_key_life(&self, mut entry: Entry, now: Millis) -> Uint8Array {
         entry.key_life = Some(KeyLife { put_at: now, seconds: self.policy.kv_ttl_seconds });
         Uint8Array::from(frame::header(&entry).as_slice())
     }
 
-    fn step(&self, now: Millis, event: Event) -> Result<JsValue, JsValue> {
+    fn tell(&self, now: Millis, event: Event) -> Result<JsValue, JsValue> {
+        let (_, effects) = self.step(now, event)?;
+        to_js(&Told::<()> { answer: None, next: None, effects })
+    }
+
+    fn step(&self, now: Millis, event: Event) -> Result<(Answer, Vec<Order>), JsValue> {
+        self.step_with(now, event, |_| {})
+    }
+
+    /// Loads the state, takes one event, stores the state and writes what belongs to it; the answer, and what is done afterwards.
+    fn step_with(
+        &self,
+        now: Millis,
+        event: Event,
+        mut note: impl FnMut(Order),
+    ) -> Result<(Answer, Vec<Order>), JsValue> {
         let (mut route, stored) = self.load(now)?;
+        let is_publication = matches!(event, Event::Publish { .. });
         let outcome = route.step(&self.policy, now, event);
-        if stored.as_ref() != Some(&route) {
+        if is_publication || stored.as_ref() != Some(&route) {
             self.store(&route)?;
         }
-        to_js(&self.orders(&route, outcome.answer, &outcome.effects))
-    }
-
-    fn publish_step(&self, now: Millis, event: Event) -> Result<(JsValue, Option<u64>), JsValue> {
-        let (mut route, _) = self.load(now)?;
-        let outcome = route.step(&self.policy, now, event);
-        self.store(&route)?;
-        let kept = outcome.effects.iter().find_map(|effect| match effect {
-            Effect::KeepBytes { generation } => Some(*generation),
-            _ => None,
-        });
-        Ok((to_js(&self.orders(&route, outcome.answer, &outcome.effects))?, kept))
-    }
-
-    fn orders(&self, route: &Route, answer: Answer, effects: &[Effect]) -> Orders {
-        let answer = Published::from_answer(&answer, &self.policy)
-            .map(AnyAnswer::Published)
-            .or_else(|| Acquired::from_answer(answer).map(AnyAnswer::Acquired));
-        let mut orders = Orders {
-            answer,
-            keep_bytes: false,
-            drop_bytes: false,
-            wake: false,
-            put: None,
-            delete_all: false,
-            alarm_at: route.alarm_at(&self.policy),
-        };
-        for effect in effects {
-            match effect {
-                Effect::KeepBytes { .. } => orders.keep_bytes = true,
-                Effect::DropBytes => orders.drop_bytes = true,
-                Effect::Wake => orders.wake = true,
-                Effect::Put { generation } => orders.put = Some(*generation),
-                Effect::DeleteAll => orders.delete_all = true,
+        let mut alarm = self.alarm.get();
+        let orders = alarm.orders(&route, &self.policy, now, &outcome.effects);
+        self.alarm.set(alarm);
+        for write in orders.writes {
+            if write == Order::DropBytes {
+                run(&self.sql, "DELETE FROM body", Vec::new())?;
             }
+            note(write);
         }
-        orders
+        Ok((outcome.answer, orders.effects))
     }
 
     /// The route, and what is stored of it. A row that cannot be read is replaced: whatever it said, the creation time
@@ -233,7 +272,7 @@ impl RouteObject {
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Publication {
-    orders: JsValue,
+    told: JsValue,
     header: Option<Uint8Array>,
 }
 
@@ -242,11 +281,11 @@ impl Publication {
     /// What to do and to answer.
     #[wasm_bindgen(getter)]
     #[must_use]
-    pub fn orders(&self) -> JsValue {
-        self.orders.clone()
+    pub fn told(&self) -> JsValue {
+        self.told.clone()
     }
 
-    /// The header to keep with the body, stamped with its generation; undefined when the publication was refused.
+    /// The header to keep with the body, stamped with its generation; undefined when no bytes are to be kept.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn header(&self) -> Option<Uint8Array> {

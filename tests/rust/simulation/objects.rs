@@ -16,7 +16,7 @@ use crate::faults::Glue;
 use crate::plan::{Part, PutEnding};
 use crate::truth::{NO_TIME_TRAVEL, Truth};
 
-/// When a put is given up (`pkg/objects.js`).
+/// When a put is given up (`pkg/src/worker/objects.ts`).
 const PUT_LIMIT: Span = Span::seconds(25);
 /// For so long a location may go on showing what it once read (developers.cloudflare.com/kv/concepts/how-kv-works).
 pub(crate) const KV_LAG: Span = Span::seconds(60);

@@ -36,7 +36,7 @@ pub(crate) struct Isolate {
     pub(crate) engine: Engine,
     pub(crate) host: Host,
     pub(crate) build: usize,
-    /// Counts its engines: a reply is never given to another than the one that asked (`pkg/engine/engine.js`).
+    /// Counts its engines: a reply is never given to another than the one that asked (`pkg/src/engine/engine.ts`).
     engines: u32,
     /// How far its clock is off.
     skew: i64,

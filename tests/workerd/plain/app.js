@@ -1,7 +1,7 @@
 // A Worker without Next.js that uses Onegen as OpenNext does: it asks the cache, generates on a miss, and stores in the
 // background what it has answered with.
-import { core } from "../../../pkg/engine/workerd.js";
-import { incrementalCache, wrapWorker } from "../../../pkg/opennext/worker.js";
+import { core } from "../../../pkg/dist/engine/workerd.js";
+import { incrementalCache, wrapWorker } from "../../../pkg/dist/opennext/worker.js";
 import { crowd } from "./crowd.js";
 
 const YEAR_SECONDS = 365 * 24 * 3600;

@@ -2,7 +2,7 @@
 import { initSync } from "../../../pkg/wasm/objects/objects.js";
 import app, { memories } from "./app.js";
 
-export { RouteCoordinator, TagLedger } from "../../../pkg/objects.js";
+export { RouteCoordinator, TagLedger } from "../../../pkg/dist/worker/objects.js";
 
 memories.objects = () => initSync().memory;
 

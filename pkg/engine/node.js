@@ -1,8 +1,0 @@
-// The engine in Node: the file is found beside this one, so that bundlers which trace files take it along.
-import { readFileSync } from "node:fs";
-import { initSync } from "../wasm/engine/engine.js";
-
-initSync({ module: readFileSync(new URL("../wasm/engine/engine_bg.wasm", import.meta.url)) });
-
-export { Engine } from "./engine.js";
-export * as core from "../wasm/engine/engine.js";

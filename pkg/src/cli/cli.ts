@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+// The package's command.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { messageOf } from "../base/errors.js";
+import { seedAssets } from "./seed-assets.js";
+import { seedWorker } from "./seed-worker.js";
+
+const USAGE = `usage: onegen seed [folder] [--app id]
+
+  seed   makes the pages that the build pre-rendered hits on their first visit. folder is the app's, by default the current one.
+
+         Where OpenNext has built (.open-next), they go among the Worker's assets: run it after "opennextjs-cloudflare build" and
+         before "wrangler deploy", or as wrangler's build command.
+
+         Else they are uploaded to the Onegen Worker that "next start" will use: run it after "next build", with ONEGEN_URL and
+         ONEGEN_TOKEN set, and the app's id if it is not "app". It may be run again at any time: nothing newer is replaced.`;
+
+const BAR_WIDTH = 40;
+
+const { command, folder, app } = parsed();
+try {
+  if (existsSync(join(folder, ".open-next"))) await intoAssets();
+  else await intoWorker();
+} catch (error) {
+  console.error(`onegen ${command}: ${messageOf(error)}`);
+  process.exit(1);
+}
+
+function parsed(): { command: string; folder: string; app: string | undefined } {
+  try {
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: { app: { type: "string" }, help: { type: "boolean" } } });
+    const [name, place = "."] = positionals;
+    if (name === "seed" && positionals.length <= 2 && !values.help) return { command: name, folder: place, app: values.app };
+    console.error(USAGE);
+    process.exit(values.help || name === undefined || name === "help" ? 0 : 2);
+  } catch (error) {
+    console.error(`onegen: ${messageOf(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+async function intoAssets(): Promise<void> {
+  const { written, skipped, target } = await seedAssets(folder);
+  console.log(`onegen: ${written} pre-rendered entries in ${target}`);
+  tell(skipped);
+}
+
+async function intoWorker(): Promise<void> {
+  const { ONEGEN_URL: url, ONEGEN_TOKEN: token } = process.env;
+  if (!url || !URL.canParse(url) || !token) {
+    const name = !url || !URL.canParse(url) ? "ONEGEN_URL" : "ONEGEN_TOKEN";
+    throw new Error(
+      `environment variable ${name} is ${process.env[name] ? "not usable" : "missing"}: expected what "next start" will run with; set it, or run "opennextjs-cloudflare build" first if the app runs on Workers`,
+    );
+  }
+  const { uploaded, present, skipped } = await seedWorker(join(folder, ".next"), { url, token, app, onProgress: drawn });
+  console.log(`onegen: ${uploaded} pre-rendered entries uploaded, ${present} were there already or had been replaced`);
+  tell(skipped);
+}
+
+function tell(skipped: { key: string; reason: string }[]): void {
+  for (const { key, reason } of skipped) console.log(`onegen: ${key} is not seeded: ${reason}`);
+}
+
+/** A bar where somebody watches, nothing in a log. */
+function drawn(done: number, all: number): void {
+  if (!process.stderr.isTTY) return;
+  const full = Math.round((BAR_WIDTH * done) / all);
+  process.stderr.write(`\r[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}] ${done}/${all}${done === all ? "\n" : ""}`);
+}
