@@ -1,17 +1,14 @@
 // The Onegen Worker: hosts both Durable Object classes, for apps that bind them through `script_name` and, by the HTTPS API,
 // for processes outside of Workers.
-import { type Env, answer, nothingAt } from "./api.js";
+import { type Env, hostOf } from "./api-host.js";
+import { answered } from "./api.js";
 
 export { RouteCoordinator, TagLedger } from "./objects.js";
 export type { LedgerOptions, RouteOptions } from "./objects.js";
-export type { Env } from "./api.js";
+export type { Env } from "./api-host.js";
 
 const worker: { fetch(request: Request, env: Env): Promise<Response> } = {
-  async fetch(request, env) {
-    const { pathname } = new URL(request.url);
-    if (pathname === "/health") return Response.json({ status: "ok" });
-    return pathname.startsWith("/v1/") ? answer(request, env) : nothingAt(pathname);
-  },
+  fetch: (request, env) => answered(request, hostOf(env)),
 };
 
 export default worker;

@@ -29,9 +29,8 @@ thread_local! {
 }
 
 /// The answer to a request. `broken` is called when a panic has broken this instance: then no promise of it is sure to settle.
-#[wasm_bindgen]
-#[must_use]
-pub fn answer(request: Request, host: Host, broken: Function) -> Promise {
+#[wasm_bindgen(unchecked_return_type = "Promise<Response>")]
+pub fn answer(request: Request, host: Host, #[wasm_bindgen(unchecked_param_type = "() => void")] broken: Function) -> Promise {
     panic::install("the HTTPS API, answered with 503 by every request in flight", report);
     BROKEN.with(|cell| cell.replace(Some(broken)));
     future_to_promise(async move { Ok(answered(&request, &host).await.into()) })
