@@ -28,7 +28,8 @@ export const hostOf = (env: Env): Host => ({
 /** A binding, if it is one: a mistake in the Worker's configuration is told to the client. */
 function binding<Name extends "ONEGEN_KV" | "ONEGEN_ROUTES" | "ONEGEN_TAGS">(env: Env, name: Name, method: string): Env[Name] {
   const bound: unknown = env[name];
-  if (typeof (bound as Record<string, unknown> | undefined)?.[method] !== "function") throw new Error(`the Worker has no binding ${name} of the right kind`);
+  if (typeof (bound as Record<string, unknown> | undefined)?.[method] !== "function")
+    throw new Error(`the Worker has no binding ${name} of the right kind`);
   return env[name];
 }
 
@@ -38,7 +39,11 @@ function objectOf(env: Env, name: "ONEGEN_ROUTES" | "ONEGEN_TAGS", object: strin
 }
 
 /** Writes the pieces, then all of the source. */
-async function pour(pieces: Uint8Array[], source: ReadableStream<Uint8Array> | undefined, writable: WritableStream<Uint8Array>): Promise<void> {
+async function pour(
+  pieces: Uint8Array[],
+  source: ReadableStream<Uint8Array> | undefined,
+  writable: WritableStream<Uint8Array>,
+): Promise<void> {
   const writer = writable.getWriter();
   try {
     for (const piece of pieces) await writer.write(piece);

@@ -3,25 +3,27 @@ import module from "../../wasm/api/api_bg.wasm";
 import { type Host, answer, give_up, heal, initSync, interrupted, outer_limit_ms } from "../../wasm/api/api.js";
 
 initSync({ module });
-
-/** What ends the wait of each request in flight: a panic settles none of its instance's promises. */
-const inFlight = new Set<() => void>();
-const endAll = (): void => inFlight.forEach((end) => end());
+/** What ends the wait of each request in flight, and until when it can be one: a panic settles none of its instance's promises. */
+const inFlight = new Map<() => void, number>();
+const endAll = (): void => inFlight.forEach((_, end) => end());
 
 /** Answers a request; never throws. */
 export async function answered(request: Request, host: Host): Promise<Response> {
-  // Without arguments: those of the first call after a panic would still go to the broken instance.
-  heal();
   let end = (): void => {};
-  const leftBehind = new Promise<undefined>((resolve) => (end = () => resolve(undefined)));
-  // A timer of the request's own, for instances that break without a word.
-  const deadline = setTimeout(() => (give_up(), end()), outer_limit_ms());
-  inFlight.add(end);
+  let deadline: ReturnType<typeof setTimeout> | undefined;
   try {
-    return (await Promise.race([answer(request, host, endAll), leftBehind])) ?? instead();
+    // Without arguments: those of the first call after a panic would still go to the broken instance.
+    heal();
+    // Of a request whose client went away the runtime may end everything without a word, its timers too.
+    for (const [one, until] of inFlight) if (until < Date.now()) inFlight.delete(one);
+    const leftBehind = new Promise<undefined>((resolve) => (end = () => resolve(undefined)));
+    inFlight.set(end, Date.now() + 2 * outer_limit_ms());
+    // No request takes so long in an instance that works: one that broke without a word has left all of them behind.
+    deadline = setTimeout(() => (endAll(), give_up()), outer_limit_ms());
+    return (await Promise.race([answer(request, host, endAll), leftBehind])) ?? (heal(), interrupted());
   } catch (error) {
-    console.error("onegen: the HTTPS API broke, and begins anew:", error);
-    give_up();
+    console.error("onegen: the HTTPS API broke; requests in flight are answered with 503, the next one has a fresh instance:", error);
+    endAll();
     return instead();
   } finally {
     clearTimeout(deadline);
@@ -30,6 +32,9 @@ export async function answered(request: Request, host: Host): Promise<Response> 
 }
 
 function instead(): Response {
-  heal();
-  return interrupted();
+  try {
+    return (give_up(), heal(), interrupted());
+  } catch {
+    return new Response(null, { status: 503, headers: { "retry-after": "1" } });
+  }
 }

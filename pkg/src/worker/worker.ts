@@ -7,8 +7,18 @@ export { RouteCoordinator, TagLedger } from "./objects.js";
 export type { LedgerOptions, RouteOptions } from "./objects.js";
 export type { Env } from "./api-host.js";
 
-const worker: { fetch(request: Request, env: Env): Promise<Response> } = {
-  fetch: (request, env) => answered(request, hostOf(env)),
+/** What keeps a request at work. */
+interface Context {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+const worker: { fetch(request: Request, env: Env, ctx?: Context): Promise<Response> } = {
+  fetch(request, env, ctx) {
+    const answer = answered(request, hostOf(env));
+    // What a client that went away has begun ends by itself, instead of staying in wasm memory.
+    ctx?.waitUntil(answer);
+    return answer;
+  },
 };
 
 export default worker;

@@ -8,6 +8,7 @@ use worker::web_sys::{ReadableStream, Response};
 use super::answers::Failed;
 use super::deadline::within;
 use crate::base::time::Span;
+use crate::js::panic;
 use crate::wire::api::{Failure, Refusal};
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -152,7 +153,9 @@ pub(super) async fn reached(limit: Span, sent: Result<JsValue, JsValue>) -> Resu
     // What an object answers with only looks like a promise.
     let answer = sent.map_err(refused)?;
     let answer = JsFuture::from(Promise::resolve(&answer));
-    match within(limit, answer).await {
+    let answer = within(limit, answer).await;
+    panic::strike();
+    match answer {
         Some(answer) => Ok(answer.map_err(refused)?),
         None => Err(Refusal::of_silence(limit).into()),
     }
