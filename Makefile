@@ -18,8 +18,8 @@ help:
 	@echo 'make demo        a real Next.js app on real workerd, with every render shown as it happens'
 	@echo 'make demo-fleet  two processes of next start, one cache: the same date on both ports'
 	@echo 'make check       format, lint, types, import circles, dependencies, licences, unit tests: a minute'
-	@echo 'make test        everything: core, exported surface, workerd, Next.js on OpenNext, packaging, evidence'
-	@echo 'make evidence    one line per promise: measured, required, and a control that must fail'
+	@echo 'make test        every kind of test, on one version of Next.js for each host'
+	@echo 'make evidence    one line per promise: measured, required, and a control that must fail (ONLY=a,b; LONG=1 plays long forms)'
 	@echo 'make simulate    HISTORIES=100000 simulated histories in which nearly everything goes wrong (SEED=n tells one)'
 	@echo 'make planted     mistakes made on purpose, and the histories it takes to find each'
 	@echo 'make exhaustive  every history within bounds, with the number of states'
@@ -93,6 +93,7 @@ fmt: | tools
 
 # --- the example apps -------------------------------------------------------------------------------------------------------
 
+# All of them, which scenes visit.
 .PHONY: apps apps-workers apps-fleet
 apps: apps-workers apps-fleet
 
@@ -101,6 +102,14 @@ apps-workers: pkg
 
 apps-fleet: pkg
 	node tests/fleet/build.mjs
+
+# Those of `make test`: one version of Next.js for each host.
+.PHONY: test-apps-workers test-apps-fleet
+test-apps-workers: pkg
+	node tests/e2e/build.mjs --tests
+
+test-apps-fleet: pkg
+	node tests/fleet/build.mjs --tests
 
 .PHONY: demo
 demo: pkg
@@ -112,12 +121,11 @@ demo-fleet: pkg
 
 # --- tests ------------------------------------------------------------------------------------------------------------------
 
-# Builds and checks of Rust beside builds of the apps; then what mostly waits; then the evidence.
+# Builds of the apps beside builds and checks of Rust; then what mostly waits.
 .PHONY: test
 test:
-	$(MAKE) --jobs=3 --output-sync=target apps lint lint-ts test-core test-surface
+	$(MAKE) --jobs=3 --output-sync=target test-apps-workers test-apps-fleet lint lint-ts circles dependencies licences test-unit test-core test-surface
 	$(MAKE) --jobs=3 --output-sync=target test-app test-fleet test-workerd test-packaging test-demo
-	$(MAKE) evidence
 	@echo 'make test: everything passed'
 
 # What is quick to tell of a change: about a minute when little has to be compiled anew.
@@ -209,20 +217,28 @@ test-workerd: pkg $(PANICKING)
 
 # The example app on OpenNext.
 .PHONY: test-app
-test-app: apps
+test-app: test-apps-workers
 	node --test --test-concurrency=1 'tests/e2e/*.test.mjs'
+
+# What tests are named after that play in `make evidence`: further versions of Next.js, further builds of its own.
+OTHER_BUILDS := 15\.5|16\.2|16\.3|standalone output of webpack|edge-webpack
 
 # The fleet app on `next start`.
 .PHONY: test-fleet
-test-fleet: apps
-	node --test --test-concurrency=1 'tests/fleet/*.test.mjs'
+test-fleet: test-apps-fleet
+	node --test --test-concurrency=1 --test-skip-pattern='$(OTHER_BUILDS)' 'tests/fleet/*.test.mjs'
+
+# The same on those: part of `make evidence`.
+.PHONY: test-other-builds
+test-other-builds: apps-fleet
+	node --test --test-concurrency=1 --test-name-pattern='$(OTHER_BUILDS)' 'tests/fleet/*.test.mjs'
 
 .PHONY: test-packaging
 test-packaging: pkg
 	node --test --test-concurrency=1 'tests/packaging/*.test.mjs'
 
 .PHONY: test-demo
-test-demo: pkg
+test-demo: test-apps-workers
 	node examples/demo.mjs --check
 
 # Further setups of OpenNext that figures are beside.
@@ -243,6 +259,13 @@ bench: bench-apps bench/vinext/node_modules/.package-lock.json
 bill: bench-apps
 	node bench/bill.mjs
 
+# Every scene, and what tests have to show on other builds. `ONLY=a,b` plays these scenes alone, `LONG=1` their long forms.
 .PHONY: evidence
 evidence: apps $(PANICKING)
-	node tests/evidence/run.mjs
+	$(if $(ONLY)$(LONG),,$(MAKE) test-other-builds)
+	node tests/evidence/run.mjs $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
+
+# What scenes need of Debian.
+.PHONY: packages
+packages: pkg
+	packages=$$(node tests/evidence/run.mjs --packages); if [ -n "$$packages" ]; then apt-get update && apt-get install --yes --no-install-recommends $$packages; fi

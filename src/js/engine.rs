@@ -121,12 +121,6 @@ fn with_engine(run: impl FnOnce(&mut Engine) -> Result<JsValue, JsValue>) -> Res
 #[wasm_bindgen]
 pub fn heal() {}
 
-/// How many bytes the header of a stored value takes, told by its first 12; -1 when it is not an entry of this version.
-#[wasm_bindgen]
-pub fn header_bytes(prefix: &[u8]) -> i32 {
-    frame::header_bytes(prefix).ok().and_then(|bytes| i32::try_from(bytes).ok()).unwrap_or(-1)
-}
-
 /// The header of an entry.
 ///
 /// # Errors

@@ -10,3 +10,5 @@ pub mod engine;
 pub mod objects;
 #[cfg(any(feature = "engine", feature = "api"))]
 mod panic;
+#[cfg(any(feature = "engine", feature = "objects"))]
+pub mod stored;

@@ -1,5 +1,5 @@
-// Builds the example app into Workers that miniflare can load: `node tests/e2e/build.mjs [variant…]`; without names, those of the tests, with
-// `--bench` those of `make bench` and `make bill`.
+// Builds the example app into Workers that miniflare can load: `node tests/e2e/build.mjs [variant…]`; without names, those of tests and scenes, with
+// `--tests` those of `make test`, with `--bench` those of `make bench` and `make bill`.
 //
 // tests/.build/source*/    a copy of the example app and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
 // tests/.build/next/       the Next.js builds, which several variants share
@@ -12,7 +12,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { copyBuild, copyImage, copyTree, filesOf, hash, hashTree, layFiles, listFiles, run, stage } from "./stage.mjs";
-import { benchVariants, nextBuilds, variants } from "./variants.mjs";
+import { benchVariants, nextBuilds, testVariants, variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const app = path.join(repository, "examples/next-app");
@@ -187,7 +187,7 @@ function writeJson(file, value) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values, positionals } = parseArgs({ options: { bench: { type: "boolean" } }, allowPositionals: true });
-  const named = positionals.length ? positionals : Object.keys(values.bench ? benchVariants : variants);
-  for (const name of named) await buildVariant(name);
+  const { values, positionals } = parseArgs({ options: { bench: { type: "boolean" }, tests: { type: "boolean" } }, allowPositionals: true });
+  const all = values.tests ? testVariants : Object.keys(values.bench ? benchVariants : variants);
+  for (const name of positionals.length ? positionals : all) await buildVariant(name);
 }

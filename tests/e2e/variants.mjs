@@ -62,6 +62,9 @@ export const variants = {
   "two-hosts-opennext": { files: openNextFiles({ interception: true }), usesOnegen: false, next: "two-hosts" },
 };
 
+/** What `make test` needs; the others are for scenes. */
+export const testVariants = ["onegen", "onegen-interception", "onegen-split", "onegen-use-cache"];
+
 /**
  * Built for `make bench` and `make bill` alone: the setups that OpenNext's documentation has for small and for large sites, and the large
  * one with what its code does of itself on Next.js 16.

@@ -21,40 +21,47 @@ async function callRatio({ use }, longer, shorter, page = PAGE) {
 
 const warmGet = scene("bench_warm_get_ratio", {
   required: "one get of a 20 kB page with 7 tags through OpenNext's adapter at least 70 times as fast as with KV and 12 tag shards",
+  seconds: 30,
   holds: (worst) => worst >= 70,
   run: (context) => callRatio(context, "opennext", "warm"),
   control: (context) => callRatio(context, "opennext", "cold"),
   controlName: "an isolate that keeps nothing",
   limitMs: 120_000,
-  alone: true,
+  quiet: true,
 });
 
 const coldGet = scene("bench_cold_get_ratio", {
   required: "a get in an isolate that has nothing at most 2.5 times as long as the same calls of bindings issued by hand, at 20 kB and at 2 MB, which OpenNext takes as texts",
+  seconds: 60,
   holds: (worst) => worst <= 2.5,
   run: (context) => worstOf([PAGE, LARGE_PAGE], (page) => callRatio(context, "cold", "byHand", page)),
   control: (context) => worstOf([PAGE, LARGE_PAGE], (page) => callRatio(context, "handedOver", "byHand", page)),
   controlName: "with every page handed over by its coordinator, because KV does not have it",
   limitMs: 240_000,
-  alone: true,
+  quiet: true,
 });
 
 const acquire = scene("bench_acquire_ratio", {
   required: "leases granted and given back per second at least 0.6 of those of an object in JavaScript with the same SQL",
+  seconds: 30,
   holds: (worst) => worst >= 0.6,
   run: (context) => callRatio(context, "plainLease", "lease"),
   control: (context) => callRatio(context, "plainLease", "restartedLease"),
   controlName: "objects that are begun for each",
   limitMs: 120_000,
-  alone: true,
+  quiet: true,
 });
+
+/** They are the same for the run and its control. */
+const operationsOfOpenNext = ({ share }) => share("operations of opennext", () => countOperations("opennext"));
 
 const bill = scene("bench_bill_ratio", {
   required: "operations times list prices at most 0.33 of OpenNext's KV setup's, without its interceptor: 200,000 views a day, 90 % warm, 5 % stale",
+  seconds: 60,
   holds: (worst) => worst > 0 && worst <= 0.33,
-  run: async (context) => billRatio(await countOperations("onegen", context), await countOperations("opennext", context)),
+  run: async (context) => billRatio(await countOperations("onegen", context), await operationsOfOpenNext(context)),
   control: async (context) => {
-    const counted = await countOperations("opennext", context);
+    const counted = await operationsOfOpenNext(context);
     // Of the same visits, every one as in an isolate that has nothing.
     return billRatio({ ...counted, hit: counted.cold, again: counted.cold }, counted);
   },
@@ -64,6 +71,7 @@ const bill = scene("bench_bill_ratio", {
 
 const engineSize = scene("engine_wasm_gzip_kib", {
   required: "at most 58.5 KiB, which is 60 kB, of the engine after gzip",
+  seconds: 30,
   holds: (worst) => worst > 0 && worst <= 58.5,
   run: async () => gzipBytesOf("engine") / 1024,
   control: async () => gzipBytes(new URL("../../target/wasm32-unknown-unknown/release/onegen.wasm", import.meta.url)) / 1024,

@@ -48,6 +48,7 @@ const measured = async (hosts) => [await missing(hosts), await stale(hosts)];
 
 const dataCacheRenders = scene("data_cache_renders", {
   required: "1 upstream request for a missing and for a stale `fetch` entry, of 25 visitors of each of two processes and two isolates",
+  seconds: 45,
   holds: (fetches) => fetches === 1,
   limitMs: 180_000,
   run: (context) => withOnegen(context, async (hosts) => Math.max(...(await measured(hosts)))),

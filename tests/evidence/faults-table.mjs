@@ -31,6 +31,7 @@ export function faultsOpen(scenes) {
     });
   return scene("faults_open", {
     required: `0 of ${FAULTS.length} faults of OpenNext's in docs/faults.md`,
+    seconds: 1,
     holds: (count) => count === 0,
     sums: [...new Set([...told.values()].flatMap(({ scenes: names }) => names))],
     run: async ({ ended }) => open(ended, (end) => end?.passed).length,

@@ -34,6 +34,7 @@ async function datesOfBothPorts(fleet) {
 
 const twoPortsDates = scene("two_ports_dates", {
   required: "1 date; all but the first visit hits",
+  seconds: 30,
   holds: (dates) => dates === 1,
   run: (context) => withOnegen(context, { processes: 2 }, datesOfBothPorts),
   controlName: NEXT_ITSELF,
@@ -64,6 +65,7 @@ async function rendersAfterRestart(fleet) {
 
 const twoPortsRestartRenders = scene("two_ports_restart_renders", {
   required: "0, the same date, hits",
+  seconds: 30,
   holds: (more) => more === 0,
   run: (context) => withOnegen(context, { processes: 2 }, rendersAfterRestart),
   controlName: NEXT_ITSELF,
@@ -92,6 +94,7 @@ async function failedOnVersions(own, withFleet) {
 
 const twoPortsVersionsFailed = scene("two_ports_versions_failed", {
   required: "0: both lines above on Next.js 15.5, 16.2, 16.3 and 16.4",
+  seconds: 60,
   holds: (failed) => failed === 0,
   limitMs: 240_000,
   run: (context) => failedOnVersions("onegen", (options, measure) => withOnegen(context, options, measure)),
@@ -170,9 +173,10 @@ const gotTheFirst = ({ visits, first }) => visits.some((visit) => renderOf(visit
 
 const fleetStampedeRenders = scene("fleet_stampede_renders", {
   required: "1 render each: never built, stale, expired, just purged",
+  seconds: 60,
   holds: (renders) => renders === 1,
   limitMs: 240_000,
-  alone: true,
+  quiet: true,
   run: (context) =>
     withOnegen(context, { variant: "onegen-expire", ...FLEET }, async (fleet) => {
       // The other half of the processes get to know a page when it is stale, or expired.
@@ -195,6 +199,7 @@ const fleetStampedeRenders = scene("fleet_stampede_renders", {
 
 const fleetRoundRobin = scene("fleet_round_robin", {
   required: "0: a visitor's generations never decrease",
+  seconds: 30,
   holds: (backwards) => backwards === 0,
   run: (context) => withOnegen(context, { processes: 4 }, roundRobin),
   controlName: NEXT_ITSELF,
@@ -207,6 +212,7 @@ const page = (slug) => `/${slug}`;
 
 const sigkillMidRenderRenders = scene("sigkill_mid_render_renders", {
   required: "1: who takes over; all answered 200 within the rest of the lease and one render",
+  seconds: 30,
   holds: (takeovers) => takeovers === 1,
   run: (context) => withOnegen(context, { processes: 4 }, (fleet) => takeoversAfterDeath(fleet, page)),
   controlName: "leases that never end",

@@ -43,6 +43,7 @@ async function coldIsolates(context, variant) {
 
 const coldIsolateRenders = scene("cold_isolate_renders", {
   required: "0 more renders, every visit a hit",
+  seconds: 60,
   holds: (more) => more === 0,
   limitMs: 240_000,
   run: (context) =>
@@ -74,6 +75,7 @@ async function restarted(context, variant) {
 
 const restartRenders = scene("restart_renders", {
   required: "0, hit, same body",
+  seconds: 60,
   holds: (more) => more === 0,
   limitMs: 240_000,
   run: (context) =>
@@ -197,6 +199,7 @@ async function seededKv(context, variant) {
 
 const seededFirstVisit = scene("seeded_first_visit", {
   required: "0 renders; the newer page stays",
+  seconds: 90,
   holds: (wrong) => wrong === 0,
   limitMs: 360_000,
   run: (context) =>
@@ -216,6 +219,7 @@ const elsewhere = (isolate) => (isolate === "objects" ? 0 : (isolate + 1) % ISOL
 
 const roundRobinGenerations = scene("round_robin_generations", {
   required: "0: a visitor's generations never decrease",
+  seconds: 60,
   holds: (backwards) => backwards === 0,
   limitMs: 240_000,
   run: (context) =>

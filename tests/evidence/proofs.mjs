@@ -4,12 +4,14 @@ import { createInterface } from "node:readline";
 import { scene } from "../harness/scenes.mjs";
 
 const HISTORIES = 60_000;
+const MORE_HISTORIES = 2_000_000;
 const FEWEST_MISTAKES = 20;
 /** For each decoder. */
 const EXECUTIONS = 300_000;
 const FEWEST_DECODERS = 5;
 const FEWEST_STATES = 1_900_000;
 const LIMIT_MS = 420_000;
+const LONG_LIMIT_MS = 3 * 3_600_000;
 
 /** Runs one of the crate's proofs; its lines, and cargo's. It may fail: what it found is in them. */
 async function proof({ use }, test, ...args) {
@@ -61,11 +63,17 @@ async function panics(context, ...args) {
 
 const counted = (lines, pattern) => lines.flatMap((line) => pattern.exec(line)?.[1] ?? []).map(Number);
 
+const simulated = (histories) => ({
+  required: `0 in ${histories} histories of isolates, coordinators, a ledger and a KV in which nearly everything goes wrong`,
+  run: (context) => violations(context, histories),
+});
+
 export const scenes = [
   scene("fuzz_panics", {
     required: `0 of whoever reads stored values, rows, messages, requests, tokens, keys and options, and of what is done with them`,
+    seconds: 110,
     holds: (count) => count === 0,
-    alone: true,
+    quiet: true,
     limitMs: LIMIT_MS,
     run: async (context) => {
       const { count, executions, decoders } = await panics(context);
@@ -76,18 +84,20 @@ export const scenes = [
     control: async (context) => (await panics(context, "--careless")).count,
   }),
   scene("simulated_violations", {
-    required: `0 in ${HISTORIES} histories of isolates, coordinators, a ledger and a KV in which nearly everything goes wrong`,
+    ...simulated(HISTORIES),
+    seconds: 110,
     holds: (found) => found === 0,
-    alone: true,
+    quiet: true,
     limitMs: LIMIT_MS,
-    run: (context) => violations(context, HISTORIES),
+    long: { ...simulated(MORE_HISTORIES), seconds: 5400, limitMs: LONG_LIMIT_MS, inputs: ["src", "tests/rust"] },
     controlName: "with leases granted beside live ones, of 1000",
     control: (context) => violations(context, 1000, "--planted", "GrantsBesideALease"),
   }),
   scene("planted_faults_missed", {
     required: `0 of at least ${FEWEST_MISTAKES} mistakes made on purpose`,
+    seconds: 110,
     holds: (count) => count === 0,
-    alone: true,
+    quiet: true,
     limitMs: LIMIT_MS,
     run: async (context) => {
       const { count, all, of } = await missed(context);
@@ -99,8 +109,9 @@ export const scenes = [
   }),
   scene("states_checked", {
     required: `at least ${FEWEST_STATES}, all promises kept in all of them: the lease machine, the ledger, real engines with both`,
+    seconds: 110,
     holds: (states) => states >= FEWEST_STATES,
-    alone: true,
+    quiet: true,
     limitMs: LIMIT_MS,
     run: async (context) => {
       const lines = await proof(context, "exhaustive", "--nocapture");

@@ -1,4 +1,4 @@
-// `make evidence`: every scene; `--only a,b` plays those alone.
+// `make evidence`: every scene; `--only a,b` plays those alone, `--long` their long forms; `--packages` tells what they need of Debian.
 import { runScenesAndExit } from "../harness/scenes.mjs";
 import { scenes as apiPanic } from "./api-panic.mjs";
 import { scenes as api } from "./api.mjs";
@@ -48,4 +48,8 @@ const scenes = [
   ...proofs,
 ];
 
-await runScenesAndExit([...scenes, faultsOpen(scenes)]);
+if (process.argv.includes("--packages")) {
+  console.log([...new Set(scenes.flatMap(({ packages = [] }) => packages))].join(" "));
+} else {
+  await runScenesAndExit([...scenes, faultsOpen(scenes)]);
+}

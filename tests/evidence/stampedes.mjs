@@ -43,6 +43,7 @@ async function coldStampede(world) {
 
 const coldStampedeRenders = scene("cold_stampede_renders", {
   required: "1 render, 1 version, all 200",
+  seconds: 60,
   holds: (renders) => renders === 1,
   limitMs: 240_000,
   run: (context) => worstOf(everyWay, async (variant) => inWorld(context, { bundle: await builtApp(variant) }, coldStampede)),
@@ -81,6 +82,7 @@ async function staleStampede(world) {
 
 const staleStampedeRenders = scene("stale_stampede_renders", {
   required: "1 render; every answer precedes the end of the render",
+  seconds: 60,
   holds: (renders) => renders === 1,
   limitMs: 240_000,
   run: (context) =>
@@ -128,6 +130,7 @@ const gone = [
 
 const expiredStampedeRenders = scene("expired_stampede_renders", {
   required: "1 render, past `expire` and just after a purge",
+  seconds: 90,
   holds: (renders) => renders === 1,
   limitMs: 360_000,
   run: (context) =>
@@ -182,6 +185,7 @@ function mustDiffer(visits) {
 
 const representationsRenders = scene("representations_renders", {
   required: "1 render",
+  seconds: 60,
   holds: (renders) => renders === 1,
   limitMs: 240_000,
   // 15.5 has no segments to prefetch.

@@ -37,6 +37,7 @@ async function oldAnswers(hosts, windowMs) {
 
 const tagOldAnswers = scene("tag_old_answers", {
   required: "0 old answers later than one window after `revalidateTag`; without a window at once",
+  seconds: 60,
   holds: (old) => old === 0,
   limitMs: 240_000,
   run: async (context) => {
@@ -81,6 +82,7 @@ async function wrongByClocks(hosts) {
 
 const skewedClocksWrong = scene("skewed_clocks_wrong", {
   required: `0 invalidations lost and 0 pages made anew without one, with clocks that are off by ${SKEWS_MS.map((ms) => ms / 1000).join(", ")} s`,
+  seconds: 60,
   holds: (wrong) => wrong === 0,
   limitMs: 240_000,
   run: (context) => withOnegen(context, wrongByClocks, withClocks(SKEWS_MS)),
@@ -120,6 +122,7 @@ async function missedTags(hosts) {
 
 const thousandTagsMissed = scene("thousand_tags_missed", {
   required: `0 of ${TAGS} tags, a hundred each on the ten cached calls of a page`,
+  seconds: 80,
   holds: (missed) => missed === 0,
   limitMs: 300_000,
   // Whoever wants no window asks on every read, however busy the ledger is.
@@ -153,6 +156,7 @@ async function rendersAfterExpiry(hosts) {
 
 const regeneratedThenExpire = scene("regenerated_then_expire", {
   required: "0 renders after `{ expire }` has passed of a page that was regenerated since",
+  seconds: 30,
   holds: (renders) => renders === 0,
   run: (context) => withOnegenBothWays(context, rendersAfterExpiry),
   controlName: OWN_CACHES,
@@ -182,6 +186,7 @@ async function lostAtDeployment(hosts, invalidate) {
 
 const deployWindowLost = scene("deploy_window_lost", {
   required: "0 pages of the build shown that were invalidated since it began, and 0 renders of those that were not",
+  seconds: 30,
   holds: (lost) => lost === 0,
   run: (context) => withOnegenBothWays(context, (hosts) => lostAtDeployment(hosts, appended)),
   controlName: "the invalidation known to one process alone",
@@ -221,6 +226,7 @@ async function wrongWithoutLedger(hosts, classes) {
 
 const ledgerDownWrong = scene("ledger_down_wrong", {
   required: "0 answers other than 200 of warm and cold places, and 0 lost invalidations of which nobody is told",
+  seconds: 60,
   holds: (wrong) => wrong === 0,
   limitMs: 240_000,
   run: (context) =>

@@ -76,6 +76,7 @@ const NO_HIT_FOR_MISS = `
 
 const uncacheableWaiters = scene("uncacheable_waiters", {
   required: `after the first abandonment, ${WAITERS} requests all begin rendering before one ends`,
+  seconds: 120,
   holds: (begun) => begun === WAITERS,
   limitMs: 480_000,
   run: async (context) => {
@@ -150,6 +151,7 @@ const TAKES_LEASES = `
 
 const prefetchStrandsNoLease = scene("prefetch_strands_no_lease", {
   required: "0 visitors whose request does not regenerate at once",
+  seconds: 60,
   holds: (stranded) => stranded === 0,
   limitMs: 240_000,
   run: (context) =>

@@ -1,4 +1,5 @@
-// Builds the fleet app for `next start`: `node tests/fleet/build.mjs [variant…]`.
+// Builds the fleet app for `next start`: `node tests/fleet/build.mjs [variant…]`; without names, all variants of tests and scenes, with
+// `--tests` those of `make test`.
 //
 // tests/.build/fleet/source*/    a copy of the app and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
 // tests/.build/fleet/<variant>/  what a container image would hold; node_modules/ is a link to the source's
@@ -6,8 +7,9 @@
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { copyBuild, copyImage, copyTree, hash, hashTree, layFiles, run, stage } from "../e2e/stage.mjs";
-import { variants } from "./variants.mjs";
+import { testVariants, variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const app = path.join(repository, "examples/fleet-app");
@@ -93,7 +95,7 @@ async function manifestsOf(version) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const names = process.argv.slice(2);
-  const tested = Object.keys(variants).filter((name) => !variants[name].compared);
-  for (const name of names.length ? names : tested) await buildFleet(name);
+  const { values, positionals } = parseArgs({ options: { tests: { type: "boolean" } }, allowPositionals: true });
+  const all = values.tests ? testVariants : Object.keys(variants).filter((name) => !variants[name].compared);
+  for (const name of positionals.length ? positionals : all) await buildFleet(name);
 }

@@ -98,7 +98,7 @@ test("without an address, or with a token that opens nothing, one sentence says 
 
 for (const version of otherVersions) {
   test(`what Next.js ${version} rendered ahead is found under the keys of that version`, LIMIT, async (t) => {
-    const variant = `onegen-prerendered-${version}`;
+    const variant = `onegen-${version}`;
     const [worker, deployment] = [await startOnegenWorker(), await deployed(t, variant)];
     t.after(() => worker.stop());
     const { stdout, stderr } = await deployment.seed({ ONEGEN_URL: worker.url, ONEGEN_TOKEN: TOKEN });

@@ -134,7 +134,8 @@ export const variants = {
   next: nextItself(),
   naive: { files: naive },
   redis: { version: "redis", files: redis, compared: true },
-  ...onOtherVersions("onegen", (version) => ({ version })),
+  // One build of each other version serves every test that its configuration does not matter to.
+  ...onOtherVersions("onegen", (version) => ({ version, files: prerendered })),
   ...onOtherVersions("next", nextItself),
   "onegen-commonjs-webpack": { files: commonJs, args: ["--webpack"] },
   "onegen-standalone": standalone,
@@ -159,5 +160,19 @@ export const variants = {
   "onegen-app": appOfItsOwn,
   "onegen-prerendered": { files: prerendered },
   "next-prerendered": { files: { ...prerendered, ...ownCache } },
-  ...onOtherVersions("onegen-prerendered", (version) => ({ version, files: prerendered })),
 };
+
+/** What `make test` needs, all of it on the app's own version of Next.js; the others are for scenes, and for the same tests on other builds. */
+export const testVariants = [
+  "onegen",
+  "next",
+  "onegen-commonjs-webpack",
+  "onegen-standalone",
+  "onegen-dev",
+  "onegen-use-cache",
+  "onegen-use-cache-standalone",
+  "onegen-cache-components",
+  "onegen-edge",
+  "onegen-expire",
+  "onegen-prerendered",
+];

@@ -4,6 +4,8 @@
  * @typedef {object} SceneContext
  * @property {<T extends AsyncDisposable>(resource: T | Promise<T>) => Promise<T>} use Disposes of it when the run is over, also
  *   when the run failed or took too long.
+ * @property {<T>(name: string, begin: () => Promise<T>) => Promise<T>} share What scenes, or a run and its control, have in common under a
+ *   name: begun once, and disposed of when all scenes were played.
  * @property {AbortSignal} signal Aborted when the time is over.
  * @property {Map<string, { passed: boolean, controlFailed: boolean }>} ended How the scenes that were played before ended.
  *
@@ -15,52 +17,82 @@
  * @property {(context: SceneContext) => Promise<number>} control The same with the mechanism in question switched off.
  * @property {(worst: number) => boolean} controlFails By default: the control does not hold.
  * @property {string} [controlName] What is switched off, for the line.
+ * @property {number} seconds How long both take together on two cores, beside what else plays: what CI's time is planned with.
  * @property {number} limitMs For the run and for the control, each.
  * @property {string[]} [sums] The scenes whose ends it tells of: it is played after all others, and they are whenever it is.
- * @property {boolean} [alone] Whether no other scene may play beside this one: it loads the machine to its limit.
+ * @property {boolean} [quiet] Whether no other scene may play beside this one: it measures a ratio, or loads the machine to its limit.
+ * @property {string[]} [packages] What it needs of Debian (`packages.mjs`).
+ * @property {LongForm} [long] What it is played with instead when there is time (`long-forms.mjs`).
+ *
+ * @typedef {Partial<Scene> & { seconds: number, inputs: string[] }} LongForm `inputs` are the paths, from the repository's root, that its
+ *   result depends on.
  */
 
-const CLEANUP_LIMIT_MS = 15_000;
-/** A scene mostly waits: four keep two cores half busy. */
-const LANES = 4;
-/** Scenes that take longer are named at the end. */
-const SLOW_SECONDS = 30;
+import { CI_LIMIT_SECONDS, WIDE, lanesOf, plannedSeconds } from "./lanes.mjs";
+import { LongForms } from "./long-forms.mjs";
+import { CLEANUP_LIMIT_MS, limited, play } from "./play.mjs";
+import { Sharing } from "./sharing.mjs";
+
+/** A scene that takes so much longer than it declares is named at the end. */
+const OVERDUE = 1.5;
 
 /** @param {string} name @param {Omit<Scene, "name" | "controlFails" | "limitMs"> & Partial<Scene>} parts @returns {Scene} */
 export function scene(name, parts) {
+  if (!(parts.seconds > 0)) throw new Error(`The scene ${name} does not declare how many \`seconds\` it takes.`);
   return { name, limitMs: 120_000, controlFails: (worst) => !parts.holds(worst), ...parts };
 }
 
 /**
- * Runs scenes, some side by side, prints a line each as it ends and a last one, and says whether all held.
- * `--only a,b` runs those alone.
+ * Runs scenes, some side by side, prints a line each as it ends and a last one, and says whether all held. `--only a,b` runs those
+ * alone; `--long` runs long forms and keeps their results.
  *
  * @param {Scene[]} scenes
- * @param {{ args?: string[], lanes?: number, print?: (line: string) => void }} [options]
+ * @param {{ args?: string[], wide?: number, print?: (line: string) => void, longForms?: LongForms }} [options]
  * @returns {Promise<boolean>}
  */
-export async function runScenes(scenes, { args = process.argv.slice(2), lanes = LANES, print = console.log } = {}) {
-  const chosen = choose(scenes, args);
+export async function runScenes(scenes, { args = process.argv.slice(2), wide = WIDE, print = console.log, longForms = new LongForms() } = {}) {
+  const isLong = args.includes("--long");
+  const chosen = isLong ? longOf(choose(scenes, args), longForms) : choose(scenes, args);
+  if (!isLong) mustFit(plannedSeconds(chosen, wide));
   const ended = new Map();
-  const took = [];
+  const sharing = new Sharing();
+  const overdue = [];
   const playAll = async (queue) => {
     for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
       const begun = performance.now();
-      const { line, ...end } = await play(one, ended);
+      const { line, ...end } = await play(one, { ended, share: sharing.share });
       print(line);
-      took.push({ name: one.name, seconds: Math.round((performance.now() - begun) / 1000) });
+      if (isLong && end.passed) longForms.keep(one, line);
+      const took = Math.round((performance.now() - begun) / 1000);
+      if (took > OVERDUE * one.seconds) overdue.push(`${one.name} ${took} s instead of ${one.seconds}`);
       ended.set(one.name, end);
     }
   };
-  const together = chosen.filter(({ alone, sums }) => !alone && !sums);
-  await Promise.all(Array.from({ length: lanes }, () => playAll(together)));
-  await playAll(chosen.filter(({ alone }) => alone));
-  await playAll(chosen.filter(({ sums }) => sums));
-  const slow = took.filter(({ seconds }) => seconds > SLOW_SECONDS).toSorted((a, b) => b.seconds - a.seconds);
-  if (slow.length > 0) print(`slow: ${slow.map(({ name, seconds }) => `${name} ${seconds} s`).join(", ")}`);
+  const lanes = lanesOf(chosen);
+  await Promise.all(Array.from({ length: wide }, () => playAll(lanes.wide)));
+  await playAll(lanes.quiet);
+  await playAll(lanes.sums);
+  await limited(sharing[Symbol.asyncDispose](), CLEANUP_LIMIT_MS, "").catch(() => {});
+  if (!isLong) for (const one of chosen.filter(({ long }) => long)) print(longForms.tell(one));
+  if (overdue.length > 0) print(`longer than declared: ${overdue.join(", ")}`);
   const failed = [...ended.values()].filter(({ passed }) => !passed).length;
   print(`${chosen.length - failed} passed, ${failed} failed`);
   return failed === 0;
+}
+
+function mustFit(seconds) {
+  if (seconds <= CI_LIMIT_SECONDS) return;
+  throw new Error(
+    `The scenes declare ${Math.ceil(seconds / 60)} minutes, and CI has ${CI_LIMIT_SECONDS / 60}: give a scene a short form and a long one, share a world, or leave out what another scene shows.`,
+  );
+}
+
+/** The long forms of those scenes that have one; nothing plays beside them. */
+function longOf(scenes, longForms) {
+  const long = scenes.filter((one) => one.long).map((one) => ({ ...one, quiet: true, ...one.long }));
+  if (long.length === 0) throw new Error("None of these scenes has a long form.");
+  longForms.mustBeCommitted(long);
+  return long;
 }
 
 /** Runs the scenes and ends the process with their result: nothing that a scene left behind can keep it up. */
@@ -82,59 +114,4 @@ function choose(scenes, args) {
   }
   const summed = scenes.filter(({ name }) => names.includes(name)).flatMap(({ sums = [] }) => sums);
   return scenes.filter(({ name }) => names.includes(name) || summed.includes(name));
-}
-
-async function play(one, ended) {
-  const run = await outcome(one.run, one.limitMs, ended);
-  const control = await outcome(one.control, one.limitMs, ended);
-  const shown = ({ worst, error }) => (error ? "NaN" : String(worst));
-  const controlText = `control${one.controlName ? `, ${one.controlName}:` : ""} ${shown(control)}`;
-  const of = run.of ? `; of ${run.of}` : "";
-  const line = `${one.name} ${shown(run)} (required ${one.required}; ${controlText}${of})`;
-  const reason = fault(one, run, control);
-  const controlFailed = control.error === undefined && one.controlFails(control.worst);
-  return { line: reason ? `${line} FAILED: ${reason}` : line, passed: reason === undefined, controlFailed };
-}
-
-function fault(one, run, control) {
-  if (run.error) return run.error;
-  if (!one.holds(run.worst)) return "short of what is required";
-  if (control.error) return `proves nothing, the control broke: ${control.error}`;
-  if (!one.controlFails(control.worst)) return "proves nothing, the control does not fail";
-  return undefined;
-}
-
-/** The number that a run gives, or why it gave none; everything it used is disposed of when this is back. */
-async function outcome(run, limitMs, ended) {
-  const over = new AbortController();
-  const resources = [];
-  const context = {
-    signal: over.signal,
-    ended,
-    use: async (resource) => {
-      resources.push(resource);
-      return resource;
-    },
-  };
-  try {
-    const result = await limited(run(context), limitMs, `took longer than ${limitMs / 1000} s`);
-    const { worst, of } = typeof result === "object" && result !== null ? result : { worst: result };
-    return typeof worst === "number" && !Number.isNaN(worst) ? { worst, of } : { error: `gave ${worst} where a number is expected` };
-  } catch (error) {
-    return { error: (error?.message ?? String(error)).replace(/\s*\n\s*/g, " | ") };
-  } finally {
-    over.abort();
-    const disposals = resources.map(async (resource) => (await resource)?.[Symbol.asyncDispose]?.());
-    await limited(Promise.allSettled(disposals), CLEANUP_LIMIT_MS, "").catch(() => {});
-  }
-}
-
-async function limited(promise, ms, message) {
-  let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(message)), ms)));
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

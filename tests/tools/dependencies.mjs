@@ -13,15 +13,18 @@ const WASM = ["--target", "wasm32-unknown-unknown"];
 /** Every set of features and target that the library is built with: a dependency has to be of use wherever it is compiled. */
 const BUILDS = [[], ...WASM_FEATURES.map((feature) => [...WASM, "--features", feature])];
 
-/** What is wrong with the dependencies of the crate in a folder: sentences. @returns {string[]} */
-export function faultsOf(folder) {
+/** What the crate in a folder is without: sentences. @returns {string[]} */
+export function missingOf(folder) {
   const said = execFileSync("cargo", ["metadata", "--format-version", "1", "--no-deps", "--offline"], { cwd: folder, encoding: "utf8" });
   const { dependencies } = JSON.parse(said).packages.find(({ name }) => name === "onegen");
   const missing = ORDERED.filter((name) => !dependencies.some((one) => one.name === name && one.kind === null));
-  return [...missing.map((name) => `${name} is no dependency in Cargo.toml: the crate is to be built on it`), ...BUILDS.flatMap((build) => unused(folder, build))];
+  return missing.map((name) => `${name} is no dependency in Cargo.toml: the crate is to be built on it`);
 }
 
-function unused(folder, build) {
+/** What it has and does not use: sentences. @returns {string[]} */
+export const unusedOf = (folder) => BUILDS.flatMap((build) => unusedIn(folder, build));
+
+function unusedIn(folder, build) {
   const args = ["clippy", "--quiet", "--lib", ...build, "--", "--deny", "unused_crate_dependencies"];
   const { status, stderr } = spawnSync("cargo", args, { cwd: folder, encoding: "utf8" });
   if (status === 0) return [];
@@ -31,7 +34,8 @@ function unused(folder, build) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const faults = faultsOf(path.resolve(process.argv[2] ?? "."));
+  const folder = path.resolve(process.argv[2] ?? ".");
+  const faults = [...missingOf(folder), ...unusedOf(folder)];
   for (const fault of faults) console.error(fault);
   process.exit(faults.length > 0 ? 1 : 0);
 }

@@ -3,7 +3,6 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../base/errors.js";
 import { Engine } from "../engine/node.js";
-import { prefixBytes } from "../engine/prefix.js";
 import { Build } from "../node/build.js";
 import { Https } from "../stores/https.js";
 
@@ -34,7 +33,7 @@ export interface SeedResult {
 export async function seedWorker(dist: string, { url, token, app = "app", onProgress = () => {} }: SeedOptions): Promise<SeedResult> {
   const build = new Build(join(dist, "server"));
   const engine = new Engine({ app }, build.id, "unused");
-  const headerBytes = (prefix: Uint8Array) => engine.headerBytes(prefix);
+  const headerBytes = (stored: Uint8Array) => engine.headerBytes(stored);
   const api = new Https({ url, token, headerBytes, readSeed: async () => undefined });
   const record = new Record(join(dist, "onegen-seeded.json"), `${new URL(url).origin} ${app} ${build.id}`);
   await record.load();
@@ -51,7 +50,7 @@ export async function seedWorker(dist: string, { url, token, app = "app", onProg
       result.skipped.push({ key, reason: "the build left no file that could be read for it" });
       return;
     }
-    const length = headerBytes(frame.subarray(0, prefixBytes()));
+    const length = headerBytes(frame);
     const message = { lease: undefined, seed: true, render_ms: 0 };
     const name = engine.entryKey("response", key);
     const answer = await api.publish(name, message, frame.subarray(0, length), frame.subarray(length), PUBLISH_LIMIT_MS);

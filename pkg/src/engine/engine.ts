@@ -103,9 +103,9 @@ export class Engine {
     return this.call("entry_key", kind, key) ?? "";
   }
 
-  /** How many bytes the header of a stored value takes, told by its first ones; -1 when it is not an entry. */
-  headerBytes(prefix: Uint8Array): number {
-    return this.call("header_bytes", prefix) ?? -1;
+  /** How many bytes the header of a stored value takes; -1 when it is not an entry. */
+  headerBytes(stored: Uint8Array): number {
+    return this.call("header_bytes", stored) ?? -1;
   }
 
   stats(): EngineStats {

@@ -2,7 +2,6 @@
 import { TimeLimit, pause, within } from "../base/deadline.js";
 import { messageOf } from "../base/errors.js";
 import type { Engine } from "../engine/engine.js";
-import { prefixBytes } from "../engine/prefix.js";
 import type { Effect, LoadEffect, PerformStep, Position, Reply, Since, Source, Stored } from "../engine/protocol.js";
 import type { Stores } from "./stores.js";
 
@@ -142,9 +141,8 @@ export class Effects {
 
   /** Parts stored bytes into header and body. */
   #split(bytes: Uint8Array, frame: Frame, source: Source): Parted {
-    const length = this.#engine.headerBytes(bytes.subarray(0, prefixBytes()));
-    // Not an entry: its first bytes are enough for the engine to count and refuse it.
-    const header = bytes.subarray(0, length < 0 ? prefixBytes() : length);
+    // Not an entry: the engine counts an empty header as corrupt, and refuses the value.
+    const header = bytes.subarray(0, Math.max(0, this.#engine.headerBytes(bytes)));
     const body = bytes.subarray(header.byteLength);
     if (frame.bytes) frame.bytes[source] = body;
     return { header, body };

@@ -97,7 +97,7 @@ function start(given: unknown, serverDistDir: string | undefined): ProcessCache 
   );
   const build = new Build(serverDistDir ?? foundBuild());
   const engine = new Engine(options, build.id, build.previewId ?? crypto.randomUUID());
-  const headerBytes = (prefix: Uint8Array) => engine.headerBytes(prefix);
+  const headerBytes = (stored: Uint8Array) => engine.headerBytes(stored);
   const stores = new Https({ url, token, headerBytes, readSeed: (key) => build.seed(key) });
   const host = new Host({ engine, stores });
   const { lifetimes, expireTime } = build;

@@ -4,7 +4,6 @@ import https from "node:https";
 import { pause } from "../base/deadline.js";
 import { messageOf } from "../base/errors.js";
 import { SayOnce } from "../base/say-once.js";
-import { prefixBytes } from "../engine/prefix.js";
 import type { Abandon, Acquire, Append, Check, Invalidation, Publish, Published, Since, SinceQuestion } from "../engine/protocol.js";
 import type { AcquireAnswer, Stores } from "../host/stores.js";
 import { type Answer, Unanswered, brokenOff, isProblem, nonsense, parsed, refusal, tooLate, unanswered } from "./unanswered.js";
@@ -45,7 +44,7 @@ export interface HttpsParts {
   /** A read-write token of the app. */
   readonly token: string;
   /** How long a frame's header is, told by its first bytes; negative when it is none. */
-  readonly headerBytes: (prefix: Uint8Array) => number;
+  readonly headerBytes: (stored: Uint8Array) => number;
   /** What the build left under a key of Next.js. */
   readonly readSeed: (key: string) => Promise<Uint8Array | undefined>;
 }
@@ -123,7 +122,7 @@ export class Https implements Stores {
   }
 
   #headerLength(frame: Buffer): number {
-    const length = this.#headerBytes(frame.subarray(0, prefixBytes()));
+    const length = this.#headerBytes(frame);
     if (!(length >= 0)) throw nonsense(frame, "entry");
     return length;
   }

@@ -5,7 +5,6 @@ import { joined } from "../base/bytes.js";
 import { withinStrictly } from "../base/deadline.js";
 import { messageOf } from "../base/errors.js";
 import { count } from "../base/options.js";
-import { prefixBytes } from "../engine/prefix.js";
 import type { Abandon, Acquire, Acquired, Publish, Published } from "../engine/protocol.js";
 import type { AcquireAnswer } from "../host/stores.js";
 import { Handle, type ObjectsEnv, hasNamespace, withOptions } from "./object-support.js";
@@ -261,6 +260,6 @@ export class RouteCoordinator extends DurableObject<ObjectsEnv> {
 
 /** A stored entry in its two parts; undefined when it is none. */
 function parted(bytes: Uint8Array): Entry | undefined {
-  const length = header_bytes(bytes.subarray(0, prefixBytes()));
+  const length = header_bytes(bytes);
   return length < 0 ? undefined : { header: bytes.subarray(0, length), body: bytes.subarray(length) };
 }

@@ -108,13 +108,6 @@ const fn millis(now: f64) -> Millis {
     Millis(now as u64)
 }
 
-/// How many bytes the header of a stored value takes, told by its first 12; -1 when it is not an entry of this version.
-#[wasm_bindgen]
-#[must_use]
-pub fn header_bytes(prefix: &[u8]) -> i32 {
-    frame::header_bytes(prefix).ok().and_then(|bytes| i32::try_from(bytes).ok()).unwrap_or(-1)
-}
-
 /// The generation of a stored value, told by its header and its length; undefined when it is not an entry.
 #[wasm_bindgen]
 #[must_use]

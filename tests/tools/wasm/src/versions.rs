@@ -40,6 +40,16 @@ mod tests {
     }
 
     #[test]
+    fn another_version_is_told_with_what_to_do() {
+        let root = std::env::temp_dir().join(format!("onegen-wasm-{}", std::process::id()));
+        fs::create_dir_all(&root).expect("a folder");
+        fs::write(root.join("Cargo.lock"), "name = \"wasm-bindgen\"\nversion = \"0.2.1\"\n").expect("a file");
+        let told = check(&root).expect_err("they differ").to_string();
+        fs::remove_dir_all(&root).expect("it is there");
+        assert!(told.contains("has wasm-bindgen 0.2.1") && told.contains("\"=0.2.1\""), "{told}");
+    }
+
+    #[test]
     fn the_two_of_this_repository_agree() {
         check(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."))).expect("the same version");
     }
