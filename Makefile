@@ -209,7 +209,7 @@ chaos: apps $(PANICKING)
 .PHONY: test-surface
 test-surface: $(PANICKING)
 	cargo test --quiet --locked --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm
-	node --test tests/wasm/surface.test.mjs
+	node --test 'tests/wasm/*.test.mjs'
 
 .PHONY: test-workerd
 test-workerd: pkg $(PANICKING)

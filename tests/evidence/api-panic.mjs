@@ -14,6 +14,7 @@ async function strandedAtPanics({ use }, { thin, rounds }) {
 
 const apiPanicStranded = scene("api_panic_stranded", {
   required: "0 requests in flight at a panic of the HTTPS API without an answer, and each next one served",
+  seconds: 30,
   holds: (worst) => worst === 0,
   run: (context) => strandedAtPanics(context, { rounds: 4 }),
   control: async (context) => (await strandedAtPanics(context, { thin: withoutDeadline, rounds: 1 })).worst,

@@ -78,4 +78,15 @@ const engineSize = scene("engine_wasm_gzip_kib", {
   controlName: "as the compiler leaves it",
 });
 
-export const scenes = [warmGet, coldGet, acquire, bill, engineSize];
+/** The same of a wasm file that no app loads unless it hosts what is in it. */
+const sizeOf = (name, what, most) =>
+  scene(`${name}_wasm_gzip_kib`, {
+    required: `at most ${most} KiB of ${what} after gzip`,
+    seconds: 5,
+    holds: (worst) => worst > 0 && worst <= most,
+    run: async () => gzipBytesOf(name) / 1024,
+    control: async () => gzipBytes(new URL("../../target/wasm32-unknown-unknown/release/onegen.wasm", import.meta.url)) / 1024,
+    controlName: "as the compiler leaves the last one built",
+  });
+
+export const scenes = [warmGet, coldGet, acquire, bill, engineSize, sizeOf("objects", "the objects", 140), sizeOf("api", "the HTTPS API", 200)];
