@@ -61,7 +61,10 @@
 //! ```
 
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
-#![cfg_attr(not(all(target_arch = "wasm32", any(feature = "engine", feature = "objects", feature = "api"))), forbid(unsafe_code))]
+#![cfg_attr(
+    not(all(target_arch = "wasm32", any(feature = "engine", feature = "objects", feature = "api"))),
+    forbid(unsafe_code)
+)]
 #![cfg_attr(
     not(test),
     deny(

@@ -41,10 +41,10 @@ export function changed(source, changes) {
 }
 
 /** Without anything that ends the wait of a request but the API's own answer. */
-export const withoutDeadline = (source) => changed(source, { "inFlight.set(end,": "new Map().set(end,", "deadline = setTimeout(": "(" });
+export const withoutDeadline = (source) => changed(source, { "inFlight.set(end,": "new Map().set(end,", "deadline = setTimeout(": "void (" });
 
 /** Without the report of a panic, and with another deadline for each request. */
-export const unreported = (ms) => (source) => changed(source, { "host, endAll)": "host, () => {})", "(endAll(), give_up()), outer_limit_ms())": `(endAll(), give_up()), ${ms})` });
+export const unreported = (ms) => (source) => changed(source, { "host, endAll)": "host, () => {})", "breakOff, outer_limit_ms()": `breakOff, ${ms}` });
 
 /** An answer of the API's own: a success, or a problem with a code. */
 const isAnswer = ({ status, json }) => (status >= 200 && status < 300) || json?.code !== undefined;

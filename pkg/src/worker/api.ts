@@ -9,8 +9,7 @@ const endAll = (): void => inFlight.forEach((_, end) => end());
 
 /** Answers a request; never throws. */
 export async function answered(request: Request, host: Host): Promise<Response> {
-  let end = (): void => {};
-  let deadline: ReturnType<typeof setTimeout> | undefined;
+  let [end, deadline]: [() => void, ReturnType<typeof setTimeout> | undefined] = [() => {}, undefined];
   try {
     // Without arguments: those of the first call after a panic would still go to the broken instance.
     heal();
@@ -19,21 +18,25 @@ export async function answered(request: Request, host: Host): Promise<Response> 
     const leftBehind = new Promise<undefined>((resolve) => (end = () => resolve(undefined)));
     inFlight.set(end, Date.now() + 2 * outer_limit_ms());
     // No request takes so long in an instance that works: one that broke without a word has left all of them behind.
-    deadline = setTimeout(() => (endAll(), give_up()), outer_limit_ms());
+    deadline = setTimeout(breakOff, outer_limit_ms(), "a request was left without an answer");
     return (await Promise.race([answer(request, host, endAll), leftBehind])) ?? (heal(), interrupted());
   } catch (error) {
-    console.error("onegen: the HTTPS API broke; requests in flight are answered with 503, the next one has a fresh instance:", error);
-    endAll();
-    return instead();
+    return instead(error);
   } finally {
     clearTimeout(deadline);
     inFlight.delete(end);
   }
 }
 
-function instead(): Response {
+function breakOff(why: unknown): void {
+  console.error("onegen: the HTTPS API broke (requests in flight get 503, the next one a fresh instance; please report it):", why);
+  endAll();
+  give_up();
+}
+
+function instead(why: unknown): Response {
   try {
-    return (give_up(), heal(), interrupted());
+    return (breakOff(why), heal(), interrupted());
   } catch {
     return new Response(null, { status: 503, headers: { "retry-after": "1" } });
   }

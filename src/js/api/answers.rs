@@ -119,7 +119,7 @@ thread_local! {
     static TOLD: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// A refusal of everything is also for whoever reads the log.
+/// The log tells a refusal of everything too, once.
 fn complain(detail: &str) {
     if TOLD.with(|told| told.borrow_mut().insert(detail.to_owned())) {
         worker::console_error!("onegen: {detail}");

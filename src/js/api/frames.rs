@@ -7,7 +7,7 @@ use super::bytes::Bytes;
 use crate::entry::frame::{self, Corrupt, PREFIX_BYTES};
 use crate::wire::api::Refusal;
 
-/// Who is told that something is not a frame: whoever sent it, or whoever asked for it.
+/// What a client is told of bytes that are not a frame: it sent them, or they are stored.
 pub(super) type NoFrame = fn(Corrupt) -> Refusal;
 
 pub(super) fn bad_frame(corrupt: Corrupt) -> Refusal {

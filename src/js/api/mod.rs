@@ -1,8 +1,8 @@
 //! The HTTPS API (docs/api.md): what a request may do is decided in [`crate::wire::api`]; here it is done.
 //!
-//! A request is a future. Whatever it waits for has a deadline, KV and the objects are reached through the interface that the
-//! caller hands in, and bodies stay streams and arrays of JavaScript. A panic ends no promise: the caller of [`answer`] waits
-//! beside it for the report, or for [`outer_limit_ms`], and then takes the answer of [`interrupted`].
+//! A request is a future. All that it waits for has a deadline, KV and the objects are reached through the interface that the
+//! caller hands in, and bodies stay streams and arrays of JavaScript. A panic settles no promise: the caller of [`answer`] waits
+//! beside it for the report, or for [`outer_limit_ms`], and then answers with [`interrupted`].
 
 mod answers;
 mod bytes;
@@ -30,8 +30,15 @@ thread_local! {
 
 /// The answer to a request. `broken` is called when a panic has broken this instance: then no promise of it is sure to settle.
 #[wasm_bindgen(unchecked_return_type = "Promise<Response>")]
-pub fn answer(request: Request, host: Host, #[wasm_bindgen(unchecked_param_type = "() => void")] broken: Function) -> Promise {
-    panic::install("the HTTPS API, answered with 503 by every request in flight", report);
+pub fn answer(
+    request: Request,
+    host: Host,
+    #[wasm_bindgen(unchecked_param_type = "() => void")] broken: Function,
+) -> Promise {
+    panic::install(
+        "the HTTPS API (requests in flight are answered with 503, the next one has a fresh instance; please report it)",
+        report,
+    );
     BROKEN.with(|cell| cell.replace(Some(broken)));
     future_to_promise(async move { Ok(answered(&request, &host).await.into()) })
 }
@@ -77,7 +84,7 @@ async fn answered(request: &Request, host: &Host) -> Response {
         Ok(response) => return response,
         Err(failed) => failed,
     };
-    // A client that is still sending takes no answer. What keeps it from being dropped is the sender's own affair.
+    // A client that cannot go on sending may never read its answer. One that went away makes no difference.
     let _ = deadline::within(DROP_LIMIT, sent.drop_up_to(DROPPED_BYTES)).await;
     sent.cancel();
     failed.into_response()
