@@ -7,41 +7,20 @@ use js_sys::{Array, Error, JSON, JsString, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use worker::web_sys::{Headers, ReadableStream, Response};
 
+use super::failed::Failed;
 use super::host::{AnyResponse, Host};
 use crate::wire::api::Refusal;
 
-/// Why a request has no answer of its own.
-pub(super) enum Failed {
-    /// It is told why.
-    Refused(Refusal),
-    /// Something broke, as JavaScript throws it: a defect, or a client that went away.
-    Broken(JsValue),
-}
-
-impl From<Refusal> for Failed {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<JsValue> for Failed {
-    fn from(thrown: JsValue) -> Self {
-        Self::Broken(thrown)
-    }
-}
-
-impl Failed {
-    /// The answer that tells it.
-    pub(super) fn into_response(self) -> Response {
-        let refusal = match self {
-            Self::Refused(refusal) => refusal,
-            Self::Broken(thrown) => {
-                worker::console_error!("onegen: the HTTPS API failed: {}", description(&thrown));
-                Refusal::Internal
-            }
-        };
-        refusal_or_nothing(&refusal)
-    }
+/// The answer that tells why there is no other.
+pub(super) fn failure(failed: Failed) -> Response {
+    let told = match failed {
+        Failed::Refused(refusal) => refusal,
+        Failed::Broken(thrown) => {
+            worker::console_error!("onegen: the HTTPS API failed: {}", description(&thrown));
+            Refusal::Internal
+        }
+    };
+    refusal(&told).unwrap_or_else(|_| Response::error())
 }
 
 /// The response that a refusal is.
@@ -58,10 +37,6 @@ pub(super) fn refusal(refusal: &Refusal) -> Result<Response, JsValue> {
     headers.set("cache-control", "no-store")?;
     let text = serde_json::to_string(&problem).map_err(|error| Error::new(&error.to_string()))?;
     response(&text.into(), problem.status, &headers)
-}
-
-fn refusal_or_nothing(told: &Refusal) -> Response {
-    refusal(told).unwrap_or_else(|_| Response::error())
 }
 
 /// A JSON text as an answer. `private` keeps caches from storing it.

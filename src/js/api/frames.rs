@@ -2,8 +2,8 @@
 
 use js_sys::Uint8Array;
 
-use super::answers::Failed;
 use super::bytes::Bytes;
+use super::failed::Failed;
 use crate::entry::frame::{self, Corrupt, PREFIX_BYTES};
 use crate::wire::api::Refusal;
 

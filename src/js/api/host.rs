@@ -5,8 +5,8 @@ use wasm_bindgen::prelude::*;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::web_sys::{ReadableStream, Response};
 
-use super::answers::Failed;
 use super::deadline::within;
+use super::failed::Failed;
 use crate::base::time::Span;
 use crate::js::panic;
 use crate::wire::api::{Failure, Refusal};

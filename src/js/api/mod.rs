@@ -7,6 +7,7 @@
 mod answers;
 mod bytes;
 mod deadline;
+mod failed;
 mod frames;
 mod host;
 mod operations;
@@ -20,8 +21,8 @@ use worker::web_sys::{Request, Response};
 
 use super::panic;
 use crate::wire::api::{self, BODY_LIMIT, DROP_LIMIT, DROPPED_BYTES, OUTER_LIMIT, Permit, Place, Refusal};
-use answers::Failed;
 use bytes::Bytes;
+use failed::Failed;
 use host::{Host, Url};
 
 thread_local! {
@@ -87,7 +88,7 @@ async fn answered(request: &Request, host: &Host) -> Response {
     // A client that cannot go on sending may never read its answer. One that went away makes no difference.
     let _ = deadline::within(DROP_LIMIT, sent.drop_up_to(DROPPED_BYTES)).await;
     sent.cancel();
-    failed.into_response()
+    answers::failure(failed)
 }
 
 async fn served(request: &Request, host: &Host, sent: &mut Bytes) -> Result<Response, Failed> {

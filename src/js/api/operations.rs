@@ -6,8 +6,9 @@ use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 use worker::web_sys::{Headers, ReadableStream, Request, Response};
 
-use super::answers::{self, Failed, stringified};
+use super::answers::{self, stringified};
 use super::bytes::Bytes;
+use super::failed::Failed;
 use super::frames::{self, bad_frame, corrupt_entry};
 use super::host::{Acquisition, Host, reached};
 use super::{arrived, declared_length};

@@ -1,6 +1,5 @@
 //! How long a request may take, and how much it may send.
 
-use super::Refusal;
 use crate::base::time::Span;
 
 /// The body of a request arrives within this time: 25 MiB at 3.5 Mbit/s.
@@ -23,44 +22,10 @@ pub const READ_AHEAD_BYTES: u64 = 1 << 20;
 /// No request takes as long while the instance that answers it works: longer than all limits above together.
 pub const OUTER_LIMIT: Span = Span::seconds(180);
 
-/// JavaScript holds whole numbers below 2^53; half of that leaves room for what is added to one, for ever.
-const NUMBER_LIMIT: u64 = 1 << 52;
-
-/// How long a body says that it is, by its `Content-Length`.
-///
-/// # Errors
-/// When that is more than `limit`, or no length.
-pub fn declared_length(header: Option<&str>, limit: u64) -> Result<Option<u64>, Refusal> {
-    let Some(header) = header else { return Ok(None) };
-    match header.trim().parse() {
-        Ok(length) if length <= limit => Ok(Some(length)),
-        _ => Err(Refusal::TooLarge { limit }),
-    }
-}
-
-/// Refuses a number of a message that leaves no room for what is added to it.
-pub(super) fn within(name: &str, number: Option<u64>) -> Result<(), Refusal> {
-    match number {
-        Some(number) if number > NUMBER_LIMIT => {
-            Err(Refusal::BadMessage { reason: format!("`{name}` is {number}, beyond {NUMBER_LIMIT}") })
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::limits::WAIT_LIMIT;
-
-    #[test]
-    fn a_body_tells_its_length_within_the_limit_or_not_at_all() {
-        assert_eq!(declared_length(None, 10), Ok(None));
-        assert_eq!(declared_length(Some("10"), 10), Ok(Some(10)));
-        for header in ["11", "-1", "1e9", "18446744073709551616", "x"] {
-            assert_eq!(declared_length(Some(header), 10), Err(Refusal::TooLarge { limit: 10 }), "{header}");
-        }
-    }
 
     #[test]
     fn a_request_that_takes_all_its_time_everywhere_ends_before_the_outer_limit() {

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::within;
 use super::{Operation, Refusal};
 use crate::base::limits::WAIT_LIMIT;
 use crate::wire::{Abandon, Acquire, Append, Check, Publish, SinceQuestion};
 
 /// A holder is a random name.
 const HOLDER_LIMIT: usize = 256;
+/// JavaScript holds whole numbers below 2^53; half of that leaves room for what is added to one, for ever.
+const NUMBER_LIMIT: u64 = 1 << 52;
 
 /// A message that has been read, with its limits applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,6 +69,16 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
     let message = serde_path_to_error::deserialize(&mut reader).map_err(|error| error.to_string())?;
     reader.end().map_err(|error| error.to_string())?;
     Ok(message)
+}
+
+/// Refuses a number of a message that leaves no room for what is added to it.
+fn within(name: &str, number: Option<u64>) -> Result<(), Refusal> {
+    match number {
+        Some(number) if number > NUMBER_LIMIT => {
+            Err(Refusal::BadMessage { reason: format!("`{name}` is {number}, beyond {NUMBER_LIMIT}") })
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

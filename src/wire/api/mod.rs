@@ -11,7 +11,7 @@ mod tokens;
 use crate::base::limits::KV_VALUE_LIMIT;
 use crate::entry::key::{EntryKey, Scope};
 
-pub use limits::{BODY_LIMIT, DROP_LIMIT, DROPPED_BYTES, OUTER_LIMIT, READ_AHEAD_BYTES, STORE_LIMIT, declared_length};
+pub use limits::{BODY_LIMIT, DROP_LIMIT, DROPPED_BYTES, OUTER_LIMIT, READ_AHEAD_BYTES, STORE_LIMIT};
 pub use message::{Message, message};
 pub use refusal::{Failure, Problem, Refusal};
 pub use tokens::{Access, BadToken, Tokens};
@@ -194,6 +194,18 @@ fn bearer(authorization: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// How long a body says that it is, by its `Content-Length`.
+///
+/// # Errors
+/// When that is more than `limit`, or no length.
+pub fn declared_length(header: Option<&str>, limit: u64) -> Result<Option<u64>, Refusal> {
+    let Some(header) = header else { return Ok(None) };
+    match header.trim().parse() {
+        Ok(length) if length <= limit => Ok(Some(length)),
+        _ => Err(Refusal::TooLarge { limit }),
+    }
+}
+
 /// Whether the header `If-None-Match` names a generation (RFC 9110, section 13.1.2: weakly compared).
 #[must_use]
 pub fn is_known(if_none_match: &str, generation: u64) -> bool {
@@ -309,6 +321,15 @@ mod tests {
             &["onegen/1/shop~namespace-id"],
         ] {
             assert_eq!(decided(WRITER, "GET", "/v1/entry", keys).err(), Some("bad-key"), "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_tells_its_length_within_the_limit_or_not_at_all() {
+        assert_eq!(declared_length(None, 10), Ok(None));
+        assert_eq!(declared_length(Some("10"), 10), Ok(Some(10)));
+        for header in ["11", "-1", "1e9", "18446744073709551616", "x"] {
+            assert_eq!(declared_length(Some(header), 10), Err(Refusal::TooLarge { limit: 10 }), "{header}");
         }
     }
 
