@@ -27,7 +27,7 @@ help:
 	@echo 'make chaos       SECONDS=3600 of kills, outages, lag and clock jumps under mixed traffic on both hosts (SEED=n)'
 	@echo 'make bench       calls, whole requests, renders, waiting: beside OpenNext, vinext, Next.js and a Redis handler; the figures of README'
 	@echo 'make bill        operations counted, times list prices: writes docs/cost.md'
-	@echo 'make wasm        the two wasm files of the npm package'
+	@echo 'make wasm        the three wasm files of the npm package'
 	@echo 'make pkg         the npm package: wasm, and what TypeScript compiles to'
 	@echo 'make lint-ts     types, import cycles, promises nobody waits for, format of the package'
 	@echo 'make fmt         formats Rust and TypeScript'
@@ -48,26 +48,27 @@ tools: tests/node_modules/.package-lock.json
 
 ENGINE := pkg/wasm/engine/engine_bg.wasm
 OBJECTS := pkg/wasm/objects/objects_bg.wasm
-PANICKING := .build/panicking/engine_bg.wasm
+API := pkg/wasm/api/api_bg.wasm
+PANICKING := .build/panicking/engine_bg.wasm .build/panicking-api/api_bg.wasm
 NOTICES := .build/THIRD-PARTY-NOTICES
 
 .PHONY: wasm
-wasm: $(ENGINE) $(OBJECTS) $(NOTICES)
+wasm: $(ENGINE) $(OBJECTS) $(API) $(NOTICES)
 
 # A further wasm file is a line of FILES in tests/tools/wasm/src/main.rs, one of tests/tools/features.mjs and a name here.
-$(ENGINE) $(OBJECTS) &: $(RUST) $(WASM_TOOL_SOURCES) | tools
-	$(WASM_TOOL) engine objects
-	@touch $(ENGINE) $(OBJECTS)
+$(ENGINE) $(OBJECTS) $(API) &: $(RUST) $(WASM_TOOL_SOURCES) | tools
+	$(WASM_TOOL) engine objects api
+	@touch $(ENGINE) $(OBJECTS) $(API)
 
 # The licences of what is compiled into them. `npm pack` takes it along.
 $(NOTICES): Cargo.lock $(wildcard tests/tools/licences.mjs tests/tools/licences/*.mjs tests/tools/features.mjs) | tools
 	@mkdir -p $(dir $@)
 	node tests/tools/licences.mjs --notices $@
 
-# The engine with a panic on demand, for tests; the packed tarball is checked not to hold it.
-$(PANICKING): $(RUST) $(WASM_TOOL_SOURCES) | tools $(ENGINE)
-	$(WASM_TOOL) panicking
-	@touch $@
+# With a panic on demand, for tests; the packed tarball is checked not to hold it.
+$(PANICKING) &: $(RUST) $(WASM_TOOL_SOURCES) | tools $(ENGINE)
+	$(WASM_TOOL) panicking panicking-api
+	@touch $(PANICKING)
 
 # --- the package ------------------------------------------------------------------------------------------------------------
 
@@ -139,6 +140,7 @@ lint: | tools
 	cargo clippy --quiet --all-targets --features planted-faults -- --deny warnings
 	cargo clippy --quiet --target wasm32-unknown-unknown --features engine -- --deny warnings
 	cargo clippy --quiet --target wasm32-unknown-unknown --features objects -- --deny warnings
+	cargo clippy --quiet --target wasm32-unknown-unknown --features api -- --deny warnings
 	cargo fmt --check --manifest-path tests/tools/wasm/Cargo.toml
 	cargo clippy --quiet --locked --all-targets --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm -- --deny warnings
 
@@ -207,7 +209,7 @@ chaos: apps $(PANICKING)
 .PHONY: test-surface
 test-surface: $(PANICKING)
 	cargo test --quiet --locked --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm
-	node --test tests/wasm/surface.test.mjs
+	node --test 'tests/wasm/*.test.mjs'
 
 .PHONY: test-workerd
 test-workerd: pkg $(PANICKING)

@@ -61,7 +61,10 @@
 //! ```
 
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
-#![cfg_attr(not(all(target_arch = "wasm32", any(feature = "engine", feature = "objects"))), forbid(unsafe_code))]
+#![cfg_attr(
+    not(all(target_arch = "wasm32", any(feature = "engine", feature = "objects", feature = "api"))),
+    forbid(unsafe_code)
+)]
 #![cfg_attr(
     not(test),
     deny(
@@ -80,8 +83,15 @@ pub mod ledger;
 pub mod route;
 pub mod wire;
 
-#[cfg(all(target_arch = "wasm32", feature = "engine", feature = "objects"))]
-compile_error!("the features `engine` and `objects` make two wasm files: build them one at a time");
+#[cfg(all(
+    target_arch = "wasm32",
+    any(
+        all(feature = "engine", feature = "objects"),
+        all(feature = "engine", feature = "api"),
+        all(feature = "objects", feature = "api")
+    )
+))]
+compile_error!("the features `engine`, `objects` and `api` make a wasm file each: build them one at a time");
 
-#[cfg(all(target_arch = "wasm32", any(feature = "engine", feature = "objects")))]
+#[cfg(all(target_arch = "wasm32", any(feature = "engine", feature = "objects", feature = "api")))]
 pub mod js;

@@ -40,7 +40,7 @@ pub fn configure(
     build: &str,
     secret: &str,
 ) -> Result<(), JsValue> {
-    panic::install();
+    panic::install("the engine, answered with a miss", || {});
     let default = EngineOptions::default();
     let options = EngineOptions {
         app: app.unwrap_or(default.app),

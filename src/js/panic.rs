@@ -13,12 +13,14 @@ extern "C" {
 
 static INSTALLED: Once = Once::new();
 
-/// Lets the next call from JavaScript begin with a fresh instance after a panic.
-pub(super) fn install() {
+/// Lets the next call from JavaScript begin with a fresh instance after a panic. The log says where it was and what became of it;
+/// then `broken` is called, in the broken instance.
+pub(super) fn install(place: &'static str, broken: fn()) {
     INSTALLED.call_once(|| {
-        set_hook(Box::new(|info| {
-            console_error(&format!("onegen: panic in the engine, answered with a miss: {info}"));
+        set_hook(Box::new(move |info| {
+            console_error(&format!("onegen: panic in {place}: {info}"));
             wasm_bindgen::handler::schedule_reinit();
+            broken();
         }));
     });
 }
@@ -36,7 +38,7 @@ mod injected {
         static CALLS_LEFT: Cell<u32> = const { Cell::new(0) };
     }
 
-    /// Lets the `calls`-th call of the engine from now on panic.
+    /// Lets the `calls`-th call from now on panic.
     #[wasm_bindgen]
     #[allow(unreachable_pub, reason = "JavaScript reaches it")]
     pub fn inject_panic(calls: u32) {

@@ -98,4 +98,4 @@ const crossing = scene("crossing_ratio", {
   quiet: true,
 });
 
-export const scenes = [warmGet, coldGet, acquire, bill, crossing, sizeOf("engine", 115), sizeOf("objects", 140)];
+export const scenes = [warmGet, coldGet, acquire, bill, crossing, sizeOf("engine", 115), sizeOf("objects", 140), sizeOf("api", 200)];

@@ -201,6 +201,14 @@ test("a message that the Worker says was lost is sent again, and a question abou
   assert.ok(JSON.parse(requests[2].body).wait_ms < JSON.parse(requests[0].body).wait_ms);
 });
 
+test("a message whose answer the Worker interrupted is sent again", async () => {
+  answer = (response, count) =>
+    count < 2 ? response.writeHead(503, PROBLEM).end('{"code":"interrupted","detail":"later"}') : response.end('{"accepted":{"generation":7}}');
+  const { accepted } = await client().publish("k", {}, Buffer.from("head"), Buffer.from("body"), 3000);
+  assert.equal(accepted.generation, 7);
+  assert.equal(requests.length, 2);
+});
+
 test("a kept connection that the Worker has closed costs nothing", async () => {
   answer = (response) => response.end("{}");
   const api = client();

@@ -101,7 +101,7 @@ test("every link of the packed README leads to a file of the package or into the
 });
 
 test("no published wasm can be made to panic, and each imports its own glue only", async () => {
-  for (const name of ["engine", "objects"]) {
+  for (const name of ["engine", "objects", "api"]) {
     const module = await wasm(name);
     const exports = WebAssembly.Module.exports(module).map((entry) => entry.name);
     assert.ok(!exports.some((entry) => /panic/.test(entry)), `${name} exports ${exports}`);
@@ -112,9 +112,18 @@ test("no published wasm can be made to panic, and each imports its own glue only
   }
 });
 
+test("who hosts the objects does not load the HTTPS API; the Onegen Worker does", async () => {
+  const wasmBehind = async (entry) => {
+    const bundled = await build({ entryPoints: [join(installed, entry)], bundle: true, write: false, metafile: true, format: "esm", external: ["cloudflare:*"], loader: { ".wasm": "copy" }, outdir: "out", logLevel: "silent" });
+    return Object.keys(bundled.metafile.inputs).map((name) => name.match(/wasm\/\w+\/(\w+)_bg\.wasm$/)?.[1]).filter(Boolean).toSorted();
+  };
+  assert.deepEqual(await wasmBehind("dist/worker/objects.js"), ["objects"]);
+  assert.deepEqual(await wasmBehind("dist/worker/worker.js"), ["api", "objects"]);
+});
+
 test("no published wasm tells a path of the machine that built it", async () => {
   const paths = [repository, homedir(), process.env.CARGO_HOME].filter((path) => path && path !== "/");
-  for (const name of ["engine", "objects"]) {
+  for (const name of ["engine", "objects", "api"]) {
     const bytes = await readFile(join(installed, `wasm/${name}/${name}_bg.wasm`));
     for (const path of paths) assert.ok(!bytes.includes(path), `${name} tells ${path}`);
     assert.doesNotMatch(bytes.toString("latin1"), /\/(root|home|Users)\//, name);
@@ -123,7 +132,7 @@ test("no published wasm tells a path of the machine that built it", async () => 
 
 test("the notices name what is compiled into the wasm files", async () => {
   const notices = await readFile(join(installed, "THIRD-PARTY-NOTICES"), "utf8");
-  for (const crate of ["wasm-bindgen", "sha2", "subtle", "worker", "Rust's standard library"]) assert.match(notices, new RegExp(`^${crate} \\d`, "m"));
+  for (const crate of ["wasm-bindgen", "sha2", "subtle", "worker", "futures", "Rust's standard library"]) assert.match(notices, new RegExp(`^${crate} \\d`, "m"));
   assert.match(notices, /Permission is hereby granted/);
 });
 

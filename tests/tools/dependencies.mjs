@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { WASM_FEATURES } from "./features.mjs";
 
 /** The packages that the project is to be built on. */
-export const ORDERED = ["wasm-bindgen", "js-sys", "serde", "serde-wasm-bindgen", "worker"];
+export const ORDERED = ["wasm-bindgen", "js-sys", "serde", "serde-wasm-bindgen", "worker", "futures"];
 
 const WASM = ["--target", "wasm32-unknown-unknown"];
 

@@ -55,6 +55,7 @@ export function refusal(answer: Answer): Unanswered {
   const { status } = answer;
   if (!isProblem(answer)) return new Unanswered("nonsense", `answered ${status} without saying why, so it is no Onegen Worker`);
   const { code, detail } = parsed<{ code?: string; detail?: string } | null>(answer.bytes) ?? {};
-  const retryable = status === 503 && code === "object-failed";
+  // The message was lost on its way, or with the instance that was answering it.
+  const retryable = status === 503 && (code === "object-failed" || code === "interrupted");
   return new Unanswered(code ?? status, `answered ${status} ${code ?? ""} (${detail})`, { retryable });
 }

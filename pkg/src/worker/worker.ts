@@ -1,16 +1,23 @@
 // The Onegen Worker: hosts both Durable Object classes, for apps that bind them through `script_name` and, by the HTTPS API,
 // for processes outside of Workers.
-import { type Env, answer, nothingAt } from "./api.js";
+import { type Env, hostOf } from "./api-host.js";
+import { answered } from "./api.js";
 
 export { RouteCoordinator, TagLedger } from "./objects.js";
 export type { LedgerOptions, RouteOptions } from "./objects.js";
-export type { Env } from "./api.js";
+export type { Env } from "./api-host.js";
 
-const worker: { fetch(request: Request, env: Env): Promise<Response> } = {
-  async fetch(request, env) {
-    const { pathname } = new URL(request.url);
-    if (pathname === "/health") return Response.json({ status: "ok" });
-    return pathname.startsWith("/v1/") ? answer(request, env) : nothingAt(pathname);
+/** What keeps a request at work. */
+interface Context {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+const worker: { fetch(request: Request, env: Env, ctx?: Context): Promise<Response> } = {
+  fetch(request, env, ctx) {
+    const answer = answered(request, hostOf(env));
+    // What a client that went away has begun ends by itself, instead of staying in wasm memory.
+    ctx?.waitUntil(answer);
+    return answer;
   },
 };
 

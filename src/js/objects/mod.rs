@@ -4,7 +4,6 @@
 //! SQL in one synchronous run and touches storage before it answers, so its writes land together, and an instance that the
 //! runtime has superseded fails instead of answering.
 
-pub mod api;
 mod ledger;
 mod route;
 

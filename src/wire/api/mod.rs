@@ -1,30 +1,26 @@
 //! The HTTPS API's decisions: what a request may do, and what it is told when it may not.
 //!
-//! Whoever serves the API performs I/O only: it asks [`decide`] about every request before it reads a body, and hands what it
-//! then reads to [`message`].
+//! The host that serves the API performs I/O only: it asks [`place`] and [`decide`] about every request before it reads a body,
+//! and hands what it then reads to [`message()`].
 
+mod limits;
+mod message;
 mod refusal;
 mod tokens;
 
-use serde::{Deserialize, Serialize};
-
-use crate::base::limits::{KV_VALUE_LIMIT, WAIT_LIMIT};
+use crate::base::limits::KV_VALUE_LIMIT;
 use crate::entry::key::{EntryKey, Scope};
-use crate::wire::{Abandon, Acquire, Append, Check, Publish, SinceQuestion};
 
-pub use refusal::{Problem, Refusal};
+pub use limits::{BODY_LIMIT, DROP_LIMIT, DROPPED_BYTES, OUTER_LIMIT, READ_AHEAD_BYTES, STORE_LIMIT};
+pub use message::{Message, message};
+pub use refusal::{Failure, Problem, Refusal};
 pub use tokens::{Access, BadToken, Tokens};
 
 /// Messages are short; the longest are lists of tags.
 const MESSAGE_LIMIT: u64 = 1 << 20;
-/// A holder is a random name.
-const HOLDER_LIMIT: usize = 256;
-/// JavaScript holds whole numbers below 2^53; half of that leaves room for what is added to one, for ever.
-const NUMBER_LIMIT: u64 = 1 << 52;
 
 /// What the API does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Tells what a token is for.
     Health,
@@ -101,6 +97,27 @@ impl Operation {
     }
 }
 
+/// Which part of the Worker a path belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `/health`: the Worker answers, whoever asks.
+    Health,
+    /// The API: [`decide`] says what the request may do.
+    Api,
+    /// Nothing.
+    Nowhere,
+}
+
+/// Where a path leads.
+#[must_use]
+pub fn place(path: &str) -> Place {
+    match path {
+        "/health" => Place::Health,
+        _ if path.starts_with("/v1/") => Place::Api,
+        _ => Place::Nowhere,
+    }
+}
+
 /// What of a request is decided about.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -115,8 +132,7 @@ pub struct Request<'a> {
 }
 
 /// What a request may do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     /// This.
     pub operation: Operation,
@@ -178,71 +194,15 @@ fn bearer(authorization: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// A message that has been read, with its limits applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Message {
-    /// For a coordinator.
-    Acquire(Acquire),
-    /// For a coordinator, beside a frame.
-    Publish(Publish),
-    /// For a coordinator.
-    Abandon(Abandon),
-    /// For the ledger.
-    Since(SinceQuestion),
-    /// For the ledger.
-    Append(Append),
-    /// For the ledger.
-    Check(Check),
-}
-
-/// Reads the message of an operation; `None` for those that have none.
+/// How long a body says that it is, by its `Content-Length`.
 ///
 /// # Errors
-/// When it is not such a message, or holds something that no client has a use for.
-pub fn message(operation: Operation, text: &str) -> Result<Option<Message>, Refusal> {
-    let read = match operation {
-        Operation::Health | Operation::Entry | Operation::Touch => return Ok(None),
-        Operation::Acquire => read(text).map(Message::Acquire),
-        Operation::Publish => read(text).map(Message::Publish),
-        Operation::Abandon => read(text).map(Message::Abandon),
-        Operation::Since => read(text).map(Message::Since),
-        Operation::Append => read(text).map(Message::Append),
-        Operation::Check => read(text).map(Message::Check),
-    };
-    let bad = |reason: String| Refusal::BadMessage { reason };
-    let mut message = read.map_err(bad)?;
-    match &mut message {
-        Message::Acquire(acquire) => {
-            if acquire.holder.is_empty() || acquire.holder.len() > HOLDER_LIMIT {
-                return Err(bad(format!("`holder` has {} bytes, not 1 to {HOLDER_LIMIT}", acquire.holder.len())));
-            }
-            // A generation follows on this number: one near the end of numbers would block the route for ever.
-            within("have", acquire.have)?;
-            acquire.wait_ms = acquire.wait_ms.min(WAIT_LIMIT);
-        }
-        Message::Append(append) => {
-            within("profile.expire_ms", append.profile.and_then(|p| p.expire_ms).map(|ms| ms.0))?
-        }
-        Message::Publish(_) | Message::Abandon(_) | Message::Since(_) | Message::Check(_) => {}
-    }
-    Ok(Some(message))
-}
-
-/// A message of any kind, or what is wrong with its text and where.
-fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let message = serde_path_to_error::deserialize(&mut reader).map_err(|error| error.to_string())?;
-    reader.end().map_err(|error| error.to_string())?;
-    Ok(message)
-}
-
-fn within(name: &str, number: Option<u64>) -> Result<(), Refusal> {
-    match number {
-        Some(number) if number > NUMBER_LIMIT => {
-            Err(Refusal::BadMessage { reason: format!("`{name}` is {number}, beyond {NUMBER_LIMIT}") })
-        }
-        _ => Ok(()),
+/// When that is more than `limit`, or no length.
+pub fn declared_length(header: Option<&str>, limit: u64) -> Result<Option<u64>, Refusal> {
+    let Some(header) = header else { return Ok(None) };
+    match header.trim().parse() {
+        Ok(length) if length <= limit => Ok(Some(length)),
+        _ => Err(Refusal::TooLarge { limit }),
     }
 }
 
@@ -259,7 +219,6 @@ pub fn is_known(if_none_match: &str, generation: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::time::Span;
 
     const WRITER: &str = "Bearer shop-writer-token-0123456789";
     const READER: &str = "Bearer shop-reader-token-0123456789";
@@ -324,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn only_paths_below_v1_are_of_the_api() {
+        for path in ["/v1/", "/v1/entry", "/v1/nothing"] {
+            assert_eq!(place(path), Place::Api, "{path}");
+        }
+        for path in ["/", "/v1", "/v2/entry", "/v1x/entry", "/health/", "/v1health"] {
+            assert_eq!(place(path), Place::Nowhere, "{path}");
+        }
+        assert_eq!(place("/health"), Place::Health);
+    }
+
+    #[test]
     fn a_path_or_method_that_the_api_does_not_have_is_refused() {
         for path in ["/v1/", "/v1/entry/", "/v1/%65ntry", "/v1/Entry", "/v2/entry", "/v1//entry", "/v1/entry/../append"]
         {
@@ -355,35 +325,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_longer_than_the_wait_limit() {
-        let read = message(Operation::Acquire, r#"{"holder":"h","need":"fill","wait_ms":900000,"new_field":1}"#);
-        let Ok(Some(Message::Acquire(acquire))) = read else { panic!("{read:?}") };
-        assert_eq!(acquire.wait_ms, Span::seconds(25));
-    }
-
-    #[test]
-    fn a_message_that_cannot_be_meant_is_refused() {
-        let long = format!(r#"{{"holder":"{}","need":"fill"}}"#, "h".repeat(257));
-        for (operation, text) in [
-            (Operation::Acquire, ""),
-            (Operation::Acquire, "null"),
-            (Operation::Acquire, r#"{"need":"fill"}"#),
-            (Operation::Acquire, r#"{"holder":"","need":"fill"}"#),
-            (Operation::Acquire, r#"{"holder":"h","need":"everything"}"#),
-            (Operation::Acquire, r#"{"holder":"h","need":"fill","have":-1}"#),
-            (Operation::Acquire, r#"{"holder":"h","need":"fill","have":9007199254740991}"#),
-            (Operation::Acquire, long.as_str()),
-            (Operation::Publish, r#"{"lease":{"generation":1}}"#),
-            (Operation::Abandon, r#"{"lease":{"generation":1,"holder":"h"}}"#),
-            (Operation::Since, "{}"),
-            (Operation::Append, r#"{"position":{"epoch":0,"number":0},"tags":"a"}"#),
-            (
-                Operation::Append,
-                r#"{"position":{"epoch":0,"number":0},"tags":[],"profile":{"expire_ms":9007199254740991}}"#,
-            ),
-            (Operation::Check, r#"{"position":{"epoch":0,"number":0}} x"#),
-        ] {
-            assert_eq!(message(operation, text).map_err(|refusal| refusal.as_str()), Err("bad-message"), "{text}");
+    fn a_body_tells_its_length_within_the_limit_or_not_at_all() {
+        assert_eq!(declared_length(None, 10), Ok(None));
+        assert_eq!(declared_length(Some("10"), 10), Ok(Some(10)));
+        for header in ["11", "-1", "1e9", "18446744073709551616", "x"] {
+            assert_eq!(declared_length(Some(header), 10), Err(Refusal::TooLarge { limit: 10 }), "{header}");
         }
     }
 

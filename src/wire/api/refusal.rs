@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::limits::BODY_LIMIT;
 use super::tokens::BadToken;
+use crate::base::time::Span;
 use crate::entry::key::BadEntryKey;
 
 /// Each code is the heading of a paragraph there.
@@ -57,9 +59,11 @@ pub enum Refusal {
     },
     /// Its body is too long.
     TooLarge {
-        /// How long it may be.
-        limit: String,
+        /// How long it may be, in bytes.
+        limit: u64,
     },
+    /// Its body did not arrive in time.
+    SlowBody,
     /// The path is of the API, its method is not.
     MethodNotAllowed {
         /// The method.
@@ -89,8 +93,21 @@ pub enum Refusal {
         /// What the runtime says.
         reason: String,
     },
+    /// The instance that was answering it broke. A defect of Onegen's own; the next request has a fresh instance.
+    Interrupted,
     /// A defect of Onegen's own.
     Internal,
+}
+
+/// What KV or an object threw, as the runtime describes it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Failure<'a> {
+    /// It takes more requests than it can serve: it is best left alone for a while.
+    pub overloaded: bool,
+    /// The message may be sent again.
+    pub retryable: bool,
+    /// The error's message.
+    pub message: &'a str,
 }
 
 /// A refusal as it travels.
@@ -109,21 +126,25 @@ pub struct Problem {
 }
 
 impl Refusal {
-    /// A refusal that comes of I/O, by its code. `told` is the reason, or the limit.
+    /// What KV or an object threw is told apart: the message was lost on its way, or it failed.
     #[must_use]
-    pub fn of_io(code: &str, told: &str) -> Self {
-        let reason = shown(told);
-        match code {
-            "no-entry" => Self::NoEntry,
-            "corrupt-entry" => Self::CorruptEntry { reason },
-            "bad-frame" => Self::BadFrame { reason },
-            "bad-message" => Self::BadMessage { reason },
-            "too-large" => Self::TooLarge { limit: reason },
-            "object-lost" => Self::ObjectLost { reason },
-            "object-failed" => Self::ObjectFailed { reason },
-            "not-found" => Self::NotFound { path: reason },
-            _ => Self::Internal,
-        }
+    pub fn of_failure(failure: Failure<'_>) -> Self {
+        let reason = shown(failure.message);
+        // Between two processes of a local runtime an error keeps its message, not its properties.
+        let lost = failure.retryable || failure.message.starts_with("Network connection lost");
+        if lost && !failure.overloaded { Self::ObjectLost { reason } } else { Self::ObjectFailed { reason } }
+    }
+
+    /// KV or an object did not answer within `limit`.
+    #[must_use]
+    pub fn of_silence(limit: Span) -> Self {
+        Self::ObjectFailed { reason: format!("no answer within {} s", limit.whole_seconds()) }
+    }
+
+    /// Whether it is about the Worker's configuration: then everything is refused, and the log is to say so as well.
+    #[must_use]
+    pub const fn is_of_everything(&self) -> bool {
+        matches!(self, Self::NoTokenConfigured | Self::BadTokenList(_))
     }
 
     /// A stable word for programs.
@@ -140,11 +161,13 @@ impl Refusal {
             Self::BadMessage { .. } => "bad-message",
             Self::BadFrame { .. } => "bad-frame",
             Self::TooLarge { .. } => "too-large",
+            Self::SlowBody => "slow-body",
             Self::MethodNotAllowed { .. } => "method-not-allowed",
             Self::NotFound { .. } => "not-found",
             Self::NoEntry => "no-entry",
             Self::CorruptEntry { .. } => "corrupt-entry",
             Self::ObjectLost { .. } | Self::ObjectFailed { .. } => "object-failed",
+            Self::Interrupted => "interrupted",
             Self::Internal => "internal",
         }
     }
@@ -156,11 +179,12 @@ impl Refusal {
             Self::ReadOnlyToken { .. } | Self::ForeignKey { .. } => 403,
             Self::NotFound { .. } | Self::NoEntry | Self::CorruptEntry { .. } => 404,
             Self::MethodNotAllowed { .. } => 405,
+            Self::SlowBody => 408,
             Self::TooLarge { .. } => 413,
             Self::BadFrame { .. } => 422,
             Self::Internal => 500,
             Self::ObjectFailed { .. } => 502,
-            Self::NoTokenConfigured | Self::BadTokenList(_) | Self::ObjectLost { .. } => 503,
+            Self::NoTokenConfigured | Self::BadTokenList(_) | Self::ObjectLost { .. } | Self::Interrupted => 503,
         }
     }
 
@@ -176,11 +200,13 @@ impl Refusal {
             Self::BadMessage { .. } => "Not such a message",
             Self::BadFrame { .. } => "Not an entry",
             Self::TooLarge { .. } => "Too large",
+            Self::SlowBody => "Too slow",
             Self::MethodNotAllowed { .. } => "Method not allowed",
             Self::NotFound { .. } => "Not found",
             Self::NoEntry => "No such entry",
             Self::CorruptEntry { .. } => "The stored value is not an entry",
             Self::ObjectLost { .. } | Self::ObjectFailed { .. } => "Storage did not answer",
+            Self::Interrupted => "Interrupted by a defect of Onegen",
             Self::Internal => "A defect of Onegen",
         }
     }
@@ -214,7 +240,11 @@ impl Refusal {
                 crate::entry::frame::VERSION
             ),
             Self::TooLarge { limit } => format!(
-                "The body is too long: expected at most {limit}; serve what is longer uncached"
+                "The body is too long: expected at most {} MiB; serve what is longer uncached", limit >> 20
+            ),
+            Self::SlowBody => format!(
+                "The body did not arrive: expected all of it within {} s; send the request again over a faster connection",
+                BODY_LIMIT.whole_seconds()
             ),
             Self::MethodNotAllowed { method, allowed } => format!(
                 "The method is {:?}: expected {allowed}; send the request again with it", shown(method)
@@ -229,6 +259,7 @@ impl Refusal {
             Self::ObjectLost { reason } | Self::ObjectFailed { reason } => format!(
                 "Workers KV or a Durable Object failed ({reason}): expected an answer; send the request again later, every message may be sent twice"
             ),
+            Self::Interrupted => "The API broke while it answered: expected an answer; send the request again, every message may be sent twice, and report what the Worker's log says".to_owned(),
             Self::Internal => "The API itself failed: expected an answer; the Worker's log says more, please report it".to_owned(),
         }
     }
@@ -253,7 +284,7 @@ impl Refusal {
             Self::NoToken => Some(("www-authenticate", "Bearer realm=\"onegen\"")),
             Self::UnknownToken => Some(("www-authenticate", "Bearer realm=\"onegen\", error=\"invalid_token\"")),
             Self::MethodNotAllowed { allowed, .. } => Some(("allow", allowed)),
-            Self::ObjectLost { .. } => Some(("retry-after", "1")),
+            Self::ObjectLost { .. } | Self::Interrupted => Some(("retry-after", "1")),
             Self::ObjectFailed { .. } => Some(("retry-after", "5")),
             _ => None,
         }
@@ -280,9 +311,17 @@ mod tests {
             Refusal::KeyCount { count: 2 },
             Refusal::BadKey { key: "k".to_owned(), bad: BadEntryKey::Prefix },
             Refusal::MethodNotAllowed { method: "PUT".to_owned(), allowed: "GET" },
+            Refusal::NoEntry,
+            Refusal::CorruptEntry { reason: "truncated".to_owned() },
+            Refusal::BadFrame { reason: "truncated".to_owned() },
+            Refusal::BadMessage { reason: "why".to_owned() },
+            Refusal::TooLarge { limit: 1 << 20 },
+            Refusal::SlowBody,
+            Refusal::ObjectFailed { reason: "why".to_owned() },
+            Refusal::Interrupted,
+            Refusal::Internal,
         ];
-        let of_io = ["no-entry", "corrupt-entry", "bad-frame", "bad-message", "too-large", "object-failed", "internal"];
-        for refusal in refusals.into_iter().chain(of_io.map(|code| Refusal::of_io(code, "why"))) {
+        for refusal in refusals {
             let Problem { r#type, status, code, detail, .. } = refusal.problem();
             assert!(detail.contains(": expected ") && detail.contains("; "), "{detail}");
             assert!(r#type.ends_with(&format!("#{code}")) && (400..600).contains(&status));
@@ -290,13 +329,27 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_io_keeps_its_code() {
-        for code in ["no-entry", "corrupt-entry", "bad-frame", "bad-message", "too-large", "object-failed", "not-found"]
-        {
-            assert_eq!(Refusal::of_io(code, "").as_str(), code);
-        }
-        assert_eq!(Refusal::of_io("object-lost", "").as_str(), "object-failed");
-        assert_eq!(Refusal::of_io("anything else", "").as_str(), "internal");
+    fn what_an_object_throws_is_lost_or_failed() {
+        let of = |failure| Refusal::of_failure(failure).problem();
+        let status = |failure| of(failure).status;
+        let lost = Failure { retryable: true, message: "gone", ..Failure::default() };
+        assert_eq!((of(lost).code, status(lost)), ("object-failed", 503));
+        assert_eq!(status(Failure { message: "Network connection lost.", ..Failure::default() }), 503);
+        assert_eq!(status(Failure { message: "out of memory", ..Failure::default() }), 502);
+        assert_eq!(status(Failure { overloaded: true, ..lost }), 502, "an overloaded object is left alone");
+        assert_eq!(Refusal::of_silence(Span::seconds(30)).problem().status, 502);
+    }
+
+    #[test]
+    fn only_what_refuses_everything_is_of_everything() {
+        assert!(Refusal::NoTokenConfigured.is_of_everything());
+        assert!(!Refusal::Interrupted.is_of_everything() && !Refusal::UnknownToken.is_of_everything());
+    }
+
+    #[test]
+    fn a_client_is_told_when_to_come_back_after_a_broken_instance() {
+        assert_eq!(Refusal::Interrupted.problem().status, 503);
+        assert_eq!(Refusal::Interrupted.header(), Some(("retry-after", "1")));
     }
 
     #[test]
