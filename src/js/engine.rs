@@ -14,7 +14,7 @@ use super::panic;
 use crate::base::limits::EngineOptions;
 use crate::base::position::Position;
 use crate::base::time::Span;
-use crate::engine::{Engine, Reply};
+use crate::engine::{Bytes, Engine, Reply, Stored};
 use crate::entry::Entry;
 use crate::entry::frame;
 use crate::entry::headers::{Lifetime, Served};
@@ -74,6 +74,34 @@ pub fn resume(machine: u32, reply: JsValue, now: f64, header: Option<Vec<u8>>) -
     let reply: Reply = from_js(reply, Code::BadCall).unwrap_or(Reply::Failed);
     let reply = reply.with_header(header.unwrap_or_default());
     with_engine(|engine| step_to_js(&engine.resume(machine, reply, millis(now))))
+}
+
+/// Goes on with a machine that named the effect `load`, told by plain arguments: most replies are of this kind, and a value that is
+/// decoded field by field takes longer.
+///
+/// `kv` is 0 when KV was not asked, 1 when it has nothing, 2 when it has a value of `total` bytes that begins with `header`, 3 when it
+/// could not be read. `since` is the ledger's answer, or undefined when the ledger was not asked or did not answer.
+///
+/// # Errors
+/// `not-configured` before `configure`.
+#[wasm_bindgen]
+pub fn resume_loaded(
+    machine: u32,
+    now: f64,
+    kv: u32,
+    total: f64,
+    header: Option<Vec<u8>>,
+    since: JsValue,
+) -> Result<JsValue, JsValue> {
+    let kv = match kv {
+        0 => None,
+        1 => Some(Stored::Absent),
+        2 => Some(Stored::Found(Bytes { header: header.unwrap_or_default(), total: millis(total).0 })),
+        _ => Some(Stored::Unreadable),
+    };
+    // An answer that cannot be read is one that did not come.
+    let since = if since.is_undefined() { None } else { from_js(since, Code::BadCall).ok() };
+    with_engine(|engine| step_to_js(&engine.resume(machine, Reply::Loaded { kv, since }, millis(now))))
 }
 
 /// The slot of an entry in memory that is fresh for whoever asks; -1 when a read has more to say

@@ -193,6 +193,22 @@ test("a reply that cannot be read is one that did not come", () => {
   assert.equal(step.effect.kind, "acquire", "the coordinator is asked instead");
 });
 
+test("what was loaded is told by plain arguments as well as by an object", () => {
+  const since = { from: 0, head: { epoch: 1, number: 0 }, floor: 0, rows: [] };
+  const header = core.entry_header(AN_ENTRY);
+  const resumeLoaded = (key, ...args) => core.resume_loaded(beginRead(key).machine, NOW, ...args);
+  const { memory: _memory, ...found } = resumeLoaded("/plain-found", 2, header.length + 5, header, since);
+  const { memory: _same, ...alike } = findHeader("/object-found", header);
+  assert.deepEqual(found, alike);
+  for (const [said, kv] of [[0, undefined], [1, "absent"], [3, "unreadable"]]) {
+    const { effect } = resumeLoaded(`/plain-${said}`, said, 0, undefined, since);
+    const other = resume(beginRead(`/object-${said}`), loaded(kv));
+    assert.deepEqual({ ...effect, object: "" }, { ...other.effect, object: "" });
+  }
+  const without = resumeLoaded("/no-ledger", 2, header.length + 5, header, { head: "?" });
+  assert.deepEqual([without.result, without.reason], ["entry", "fresh"], "an answer that cannot be read is one that did not come");
+});
+
 test("a machine that is not known ends as a miss", () => {
   const step = core.resume(4_000_000_000, "done", NOW, undefined);
   assert.equal(step.step, "done");

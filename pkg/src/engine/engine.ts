@@ -1,6 +1,6 @@
 // One isolate's engine, guarded: whatever happens inside, a call ends with a result.
 import * as core from "../../wasm/engine/engine.js";
-import type { Call, CarriedLease, DoneStep, EngineStats, Kind, Position, Reply, Step } from "./protocol.js";
+import type { Call, CarriedLease, DoneStep, EngineStats, Kind, Loaded, Position, Reply, Step } from "./protocol.js";
 
 /** What an app configures of its engine. */
 export interface EngineOptions {
@@ -38,6 +38,15 @@ const KINDS = Object.freeze({ response: 0, data: 1, use_cache: 2 });
 
 /** Every instance of the wasm numbers its machines from 0: beside that number stands which instance it was. */
 const INSTANCE = 2 ** 32;
+
+/** As the core numbers what KV said. */
+const KV_SAID = Object.freeze({ absent: 1, found: 2, unreadable: 3 });
+
+/** What was loaded crosses by plain arguments: that takes a tenth less of a cold read than an object does (`make bench`, crossing). */
+function resumeLoaded(machine: number, { kv, since }: Loaded, now: number, header: Uint8Array | undefined): unknown {
+  if (typeof kv === "object") return core.resume_loaded(machine, now, KV_SAID.found, kv.found.total, header, since);
+  return core.resume_loaded(machine, now, kv === undefined ? 0 : KV_SAID[kv], 0, undefined, since);
+}
 
 export class Engine {
   readonly #settings: Parameters<typeof core.configure>;
@@ -85,7 +94,10 @@ export class Engine {
    */
   resume(machine: number, reply: Reply, now: number, header?: Uint8Array): Step {
     if (Math.floor(machine / INSTANCE) !== this.panics) return { ...MISS, reason: "engine-restarted" };
-    return this.#marked(this.#guard(() => core.resume(machine % INSTANCE, reply, now, header) as Step, missAfterPanic));
+    const own = machine % INSTANCE;
+    const run = (): unknown =>
+      typeof reply === "object" && reply.loaded ? resumeLoaded(own, reply.loaded, now, header) : core.resume(own, reply, now, header);
+    return this.#marked(this.#guard(() => run() as Step, missAfterPanic));
   }
 
   /** Calls one of the engine's free functions. It is tried once more on a fresh instance; undefined if that panics too. */

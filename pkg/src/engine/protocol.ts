@@ -236,12 +236,20 @@ export interface Bytes {
 /** What a store holds under a key. */
 export type Stored = "absent" | "unreadable" | { readonly found: Bytes };
 
+/** What became of the effect `load`. */
+export interface Loaded {
+  /** What KV said; absent when it was not asked. */
+  readonly kv?: Stored | undefined;
+  /** What the ledger said; absent when it was not asked or did not answer. */
+  readonly since?: Since | undefined;
+}
+
 /** What became of an {@link Effect}. */
 export type Reply =
   | "done"
   | "failed"
   | OneOf<{
-      loaded: { readonly kv?: Stored | undefined; readonly since?: Since | undefined };
+      loaded: Loaded;
       seeded: { readonly seed?: Bytes | undefined };
       acquired: { readonly answer: Acquired; readonly bytes?: Bytes; readonly waited?: boolean };
       published: { readonly answer: Published };
