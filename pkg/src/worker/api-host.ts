@@ -1,16 +1,6 @@
 // What the HTTPS API reaches, made of a Worker's bindings. Another process hands in its own.
 import type { Coordinator, Host, Ledger } from "../../wasm/api/api.js";
-import type { KvNamespace, ObjectNamespace } from "../stores/cloudflare.js";
-
-/** What the Onegen Worker is bound to. */
-export interface Env {
-  /** The namespace that the entries are in. */
-  ONEGEN_KV: KvNamespace;
-  ONEGEN_ROUTES: ObjectNamespace;
-  ONEGEN_TAGS: ObjectNamespace;
-  /** A secret: `app:access:token` entries between commas or line ends, access being `ro` or `rw`. Without it the HTTPS API refuses everything. */
-  ONEGEN_TOKENS?: string;
-}
+import type { Env } from "./env.js";
 
 export const hostOf = (env: Env): Host => ({
   tokens: typeof env.ONEGEN_TOKENS === "string" ? env.ONEGEN_TOKENS : undefined,

@@ -1,11 +1,12 @@
 // The Onegen Worker: hosts both Durable Object classes, for apps that bind them through `script_name` and, by the HTTPS API,
 // for processes outside of Workers.
-import { type Env, hostOf } from "./api-host.js";
+import { hostOf } from "./api-host.js";
 import { answered } from "./api.js";
+import type { Env } from "./env.js";
 
 export { RouteCoordinator, TagLedger } from "./objects.js";
 export type { LedgerOptions, RouteOptions } from "./objects.js";
-export type { Env } from "./api-host.js";
+export type { Env } from "./env.js";
 
 /** What keeps a request at work. */
 interface Context {
