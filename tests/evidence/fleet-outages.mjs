@@ -159,7 +159,7 @@ async function playAll(names, play) {
 
 const workerUnreachableErrors = scene("worker_unreachable_errors", {
   required: "0: dead, dying, slow, silent, nonsense, broken off, 401; told once; nobody waits for what is known; shared again afterwards",
-  seconds: 60,
+  seconds: 80,
   holds: (errors) => errors === 0,
   limitMs: 240_000,
   run: (context) => playAll(Object.keys(OUTAGES), (outage) => errorsOf(context, outage)),
