@@ -8,7 +8,7 @@ import { headersOf } from "../host/response-headers.js";
 import { Bindings } from "../stores/bindings.js";
 import type { Fetcher, KvNamespace, LedgerMethods, ObjectNamespace, RouteMethods } from "../stores/cloudflare.js";
 import { UseCache } from "../use-cache/cache.js";
-import { takePlace } from "../use-cache/worker.js";
+import { installHandler } from "../use-cache/worker.js";
 import type { EntryHost, FetchHandler, OnegenOptions } from "./config.js";
 import { OpenNextHost } from "./host.js";
 
@@ -76,7 +76,7 @@ const OPTIONS = {
  */
 export function wrapWorker<App extends FetchHandler>(handler: App, options: OnegenOptions = {}): App {
   let cache: Cache | "broken" | undefined;
-  takePlace();
+  installHandler();
   const app = handler as unknown as Handler;
   const wrapped = {
     ...handler,

@@ -14,7 +14,7 @@ const handler: UseCacheHandler = handlerOver(() => shared[HOST]?.useCache);
 export default handler;
 
 /** Has Next.js use this handler, whatever OpenNext's server sets up when it is loaded. */
-export function takePlace(): void {
+export function installHandler(): void {
   const byKind = new Map(["default", "remote"].map((kind) => [kind, handler]));
   const all = new Set(byKind.values());
   byKind.set = () => byKind;
