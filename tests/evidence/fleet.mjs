@@ -173,7 +173,7 @@ const gotTheFirst = ({ visits, first }) => visits.some((visit) => renderOf(visit
 
 const fleetStampedeRenders = scene("fleet_stampede_renders", {
   required: "1 render each: never built, stale, expired, just purged",
-  seconds: 60,
+  seconds: 50,
   holds: (renders) => renders === 1,
   limitMs: 240_000,
   quiet: true,

@@ -63,7 +63,7 @@ const plainKv = () => ({ bundle: plainKvApp() });
 
 const coldStampedeWide = scene("cold_stampede_wide", {
   required: "1 render for 16 × 40 visitors of the Next.js app, and for 64 × 100 of a Worker without Next.js",
-  seconds: 100,
+  seconds: 50,
   holds: (worst) => worst === 1,
   run: ({ use }) => worstOf([() => nextCrowd(use, "onegen", longLeases), () => plainCrowd(use, plainOnegen)], (crowd) => crowd()),
   control: ({ use }) => leastOf([() => nextCrowd(use, "opennext"), () => plainCrowd(use, plainKv)], (crowd) => crowd()),
