@@ -134,7 +134,7 @@ async function badRequestsAccepted({ use }, next) {
 
 const apiAcceptedBad = scene("api_accepted_bad", {
   required: "0 bad requests to the HTTPS API accepted, refused as something else, or changing anything stored",
-  seconds: 45,
+  seconds: 25,
   holds: (worst) => worst === 0,
   run: (context) => badRequestsAccepted(context),
   control: (context) => badRequestsAccepted(context, EVERYBODY_AUTHORIZED),

@@ -29,7 +29,7 @@ const playedFor = (seconds) => ({
 export const scenes = [
   scene("chaos_violations", {
     ...playedFor(SECONDS),
-    seconds: 30,
+    seconds: 150,
     holds: (violations) => violations === 0,
     quiet: true,
     controlName: OWN_CACHES,

@@ -21,7 +21,7 @@ async function failedOf({ use }, env) {
 
 const conformanceFailed = scene("conformance_failed", {
   required: `0 of ${Object.keys(checks).length} checks on each of ${Object.keys(versions).length} versions`,
-  seconds: 60,
+  seconds: 180,
   holds: (failed) => failed === 0,
   limitMs: 240_000,
   run: async (context) => {

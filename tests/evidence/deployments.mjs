@@ -106,7 +106,7 @@ async function forgetDeployment(folder) {
 
 const rollingDeployMixed = scene("rolling_deploy_mixed", {
   required: "0 pages of the other build; each purge reaches both, a roll-back finds its pages",
-  seconds: 30,
+  seconds: 45,
   holds: (mixed) => mixed === 0,
   run: async (context) => {
     await mustHaveOneBuildId();
@@ -192,7 +192,7 @@ async function trespasses(worker, given) {
 
 const twoAppsMixed = scene("two_apps_mixed", {
   required: "0 pages of the other app, invalidations that took its pages, and requests with its token for what is not its own",
-  seconds: 30,
+  seconds: 35,
   holds: (worst) => worst === 0,
   run: async (context) => {
     const { faults, mixed, taken, trespasses } = await twoApps(context, APPS.map((id) => ({ id, token: `${id}-${TOKEN}` })));
@@ -280,7 +280,7 @@ async function unseededFleet(fleet, pages) {
 
 const seedFirstVisitRenders = scene("seed_first_visit_renders", {
   required: "0: first visits of pre-rendered pages are hits, and seeding again takes nothing's place",
-  seconds: 30,
+  seconds: 45,
   holds: (worst) => worst === 0,
   run: async (context) => {
     const variant = "onegen-prerendered";

@@ -159,7 +159,7 @@ async function playAll(names, play) {
 
 const workerUnreachableErrors = scene("worker_unreachable_errors", {
   required: "0: dead, dying, slow, silent, nonsense, broken off, 401; told once; nobody waits for what is known; shared again afterwards",
-  seconds: 60,
+  seconds: 80,
   holds: (errors) => errors === 0,
   limitMs: 240_000,
   run: (context) => playAll(Object.keys(OUTAGES), (outage) => errorsOf(context, outage)),
@@ -261,7 +261,7 @@ async function tenThousandRequests({ fleet, traffic, door }) {
 
 const nodeExits = scene("node_exits", {
   required: "0 exits, unhandled rejections and uncaught exceptions; heap after 10,000 requests <= 1.1 times that after 2,000",
-  seconds: 60,
+  seconds: 110,
   holds: (count) => count === 0,
   limitMs: 240_000,
   quiet: true,

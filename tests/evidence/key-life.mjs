@@ -48,7 +48,7 @@ async function wrongAfter(hosts, lifetimes) {
 export const scenes = [
   scene("ttl_keeps_hot_pages", {
     required: `0 renders more of a page that is asked for during three lifetimes of its key, and 0 keys of a page and of a build that are not`,
-    seconds: 80,
+    seconds: 300,
     holds: (wrong) => wrong === 0,
     limitMs: 300_000,
     run: (context) =>

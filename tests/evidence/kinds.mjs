@@ -95,7 +95,7 @@ const tell = (wrong) => {
 
 const kindsMismatches = scene("kinds_mismatches", {
   required: `0: ${contract.length} kinds at the contracts of ${VERSIONS.join(" and ")}, ${Object.keys(stored).length} of an app on both hosts, drafts never`,
-  seconds: 80,
+  seconds: 60,
   holds: (wrong) => wrong === 0,
   limitMs: 300_000,
   run: async (context) => {

@@ -146,7 +146,7 @@ async function endedBadly(context, variant, names, tell = () => {}) {
 export const scenes = [
   scene("opennext_faults_repeated", {
     required: `0 of ${Object.keys(stories).length} stories of what OpenNext's cache and queue do wrong`,
-    seconds: 110,
+    seconds: 380,
     holds: (bad) => bad === 0,
     limitMs: 420_000,
     run: (context) => worstOf(bothWays, async (variant) => (await endedBadly(context, variant, Object.keys(stories), console.error)).length),

@@ -71,7 +71,7 @@ const simulated = (histories) => ({
 export const scenes = [
   scene("fuzz_panics", {
     required: `0 of whoever reads stored values, rows, messages, requests, tokens, keys and options, and of what is done with them`,
-    seconds: 110,
+    seconds: 180,
     holds: (count) => count === 0,
     quiet: true,
     limitMs: LIMIT_MS,

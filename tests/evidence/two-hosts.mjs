@@ -100,7 +100,7 @@ const EVERY_BYTE = Buffer.from(Uint8Array.from({ length: 256 * 16 }, (_, at) => 
 
 const fleetAndEdgeRenders = scene("fleet_and_edge_renders", {
   required: "1 render between both hosts for each event, the same bytes on both",
-  seconds: 45,
+  seconds: 60,
   holds: (renders) => renders === 1,
   limitMs: 180_000,
   run: (context) =>
@@ -124,7 +124,7 @@ const fleetAndEdgeRenders = scene("fleet_and_edge_renders", {
 
 const pagesRouterFailed = scene("pages_router_failed", {
   required: "0 checks failed, between two of each host and across",
-  seconds: 60,
+  seconds: 70,
   holds: (failed) => failed === 0,
   limitMs: 240_000,
   run: (context) =>
@@ -149,7 +149,7 @@ async function withoutOnegen(context) {
 
 const proxyHeadersWrong = scene("proxy_headers_wrong", {
   required: "0 responses that mislead a shared cache",
-  seconds: 60,
+  seconds: 90,
   holds: (wrong) => wrong === 0,
   limitMs: 240_000,
   run: async (context) => {

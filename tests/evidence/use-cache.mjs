@@ -33,7 +33,7 @@ const world = async (variant) => ({ bundle: await builtApp(variant), isolates: 2
 
 const useCacheMismatches = scene("use_cache_mismatches", {
   required: "0, each made once",
-  seconds: 30,
+  seconds: 35,
   holds: (found) => found === 0,
   run: async (context) => {
     const fleet = await withOnegen(context, { variant: "onegen-use-cache" }, mismatchesOfOne);
