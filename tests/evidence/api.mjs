@@ -1,6 +1,6 @@
 // A scene about the HTTPS API: nobody gets anything by asking for what is not theirs, or for what makes no sense.
-import { scene } from "../harness/scenes.mjs";
-import { startWorld } from "../harness/world.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { startWorld } from "../tools/harness/world.mjs";
 import { Client, ask, beforeEverything, everythingStored, frame, inPieces, keyOf, storedHandler, storedState, tokenList, tokens } from "../workerd/api-client.mjs";
 import { sleep } from "./apps.mjs";
 import { onegenWorker, until } from "./outage-tools.mjs";

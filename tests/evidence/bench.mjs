@@ -5,7 +5,7 @@ import { countOperations } from "../../bench/operations.mjs";
 import { ratio } from "../../bench/statistics.mjs";
 import { billRatio } from "../../bench/traffic.mjs";
 import { gzipBytes, gzipBytesOf } from "../../bench/wasm.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { worstOf } from "./apps.mjs";
 
 const TURNS = 5;

@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { overFirstHandler, overOnegen, startCaches, versions } from "../conformance/caches.mjs";
-import { checks, failures } from "../conformance/suite.mjs";
-import { TOKEN, startOnegenWorker } from "../fleet/onegen-worker.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { overFirstHandler, overOnegen, startCaches, versions } from "./conformance/caches.mjs";
+import { checks, failures } from "./conformance/suite.mjs";
+import { TOKEN, startOnegenWorker } from "../e2e/fleet/onegen-worker.mjs";
+import { scene } from "./runner/scenes.mjs";
 
 /** The checks that failed, on all versions, one after the other. */
 async function failedOf({ use }, env) {

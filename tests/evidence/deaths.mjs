@@ -1,7 +1,7 @@
 /** Scenes of leaders and coordinators that die, and of a leader that comes too late. */
 
 import assert from "node:assert/strict";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { bothWays, builtApp, everyWay, generationOf, inWorld, renderOf, sleep, worstOf } from "./apps.mjs";
 import { everyIsolate, inProcesses, keptInKv, onegenWorker, toldBy, until } from "./outage-tools.mjs";
 

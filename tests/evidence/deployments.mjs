@@ -1,12 +1,12 @@
 // Scenes of deployments of `next start`: builds that live side by side, apps that share an Onegen Worker, and what a build brings along.
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { imageOf } from "../fleet/build.mjs";
-import { Deployment, addressOf, prerenderedBy } from "../fleet/deployment.mjs";
-import { startFleet } from "../fleet/fleet.mjs";
-import { TOKEN, startOnegenWorker } from "../fleet/onegen-worker.mjs";
-import { scene } from "../harness/scenes.mjs";
-import { Visitors } from "../harness/visitors.mjs";
+import { imageOf } from "../e2e/fleet/build.mjs";
+import { Deployment, addressOf, prerenderedBy } from "../e2e/fleet/deployment.mjs";
+import { startFleet } from "../e2e/fleet/fleet.mjs";
+import { TOKEN, startOnegenWorker } from "../e2e/fleet/onegen-worker.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { Visitors } from "../tools/harness/visitors.mjs";
 import { Client, beforeEverything, frame } from "../workerd/api-client.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { NEXT_ITSELF, QUIET_MS, everyProcess, visitEach, withNextItself } from "./fleet-tools.mjs";

@@ -1,6 +1,6 @@
 // Scenes of `next start` fleets: processes that share nothing but an Onegen Worker. vercel/next.js#72020 is the first of them.
-import { otherVersions } from "../fleet/variants.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { otherVersions } from "../e2e/fleet/variants.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { NEVER_ENDING_LEASE, leaderDies, takeoversAfterDeath } from "./deaths.mjs";
 import { NEXT_ITSELF, QUIET_MS, dateOf, everyProcess, mustBeHits, versionsOf, visitEach, withNextItself, withOnegen } from "./fleet-tools.mjs";

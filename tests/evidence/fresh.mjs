@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { seedAssets } from "../../pkg/dist/cli/seed-assets.js";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { builtApp, everyWay, inWorld, isHit, isStale, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
 import { roundRobin } from "./round-robin.mjs";
 import { grantingEverybody } from "./switched-off.mjs";

@@ -1,7 +1,7 @@
 // Scenes of invalidations that fall into a render, meet a regeneration, or come again and again; on both hosts at once.
 import assert from "node:assert/strict";
-import { scene } from "../harness/scenes.mjs";
-import { byPath, hard, regenerated, soft, updated, versionOf } from "../two-hosts/invalidating.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { byPath, hard, regenerated, soft, updated, versionOf } from "../e2e/two-hosts/invalidating.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { OWN_CACHES, withOnegen, withOnegenBothWays, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS } from "./fleet-tools.mjs";

@@ -1,7 +1,7 @@
 // The scene of how long KV keys live: as long as somebody asks for the page, and not for ever.
-import { TOKEN } from "../fleet/onegen-worker.mjs";
-import { startIsolate } from "../harness/isolates.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { TOKEN } from "../e2e/fleet/onegen-worker.mjs";
+import { startIsolate } from "../tools/harness/isolates.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { withOnegen } from "./both-hosts.mjs";
 import { toldBy, until } from "./outage-tools.mjs";

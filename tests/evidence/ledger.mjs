@@ -1,9 +1,9 @@
 // Scenes about the ledger of invalidations: the real object in workerd, and isolates of the real engine in this process.
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { startIsolate } from "../harness/isolates.mjs";
-import { scene } from "../harness/scenes.mjs";
-import { startWorld } from "../harness/world.mjs";
+import { startIsolate } from "../tools/harness/isolates.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { startWorld } from "../tools/harness/world.mjs";
 import { Client, beforeEverything, tokens } from "../workerd/api-client.mjs";
 import { LedgerDoor, ledgerWorker } from "../workerd/ledger-objects.mjs";
 import { sleep } from "./apps.mjs";

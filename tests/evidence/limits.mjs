@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { fileBody } from "../../examples/next-app/lib/file-body.js";
-import { scene } from "../harness/scenes.mjs";
-import { startWorld } from "../harness/world.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { startWorld } from "../tools/harness/world.mjs";
 import { withOnegen } from "../../pkg/dist/opennext/config.js";
 import { plainApp, plainAppAlone, plainKvApp } from "../workerd/plain/bundle.mjs";
 import { bothWays, builtApp, isHit, renderOf, sleep, worstOf } from "./apps.mjs";

@@ -1,6 +1,6 @@
 // The faults of OpenNext's queue, each as a story of the app on both: with Onegen, and with OpenNext's own KV cache, queue and tag cache.
-import { setClocks, withClocks } from "../two-hosts/clocks.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { setClocks, withClocks } from "../e2e/two-hosts/clocks.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { bothWays, builtApp, inWorld, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
 import { everyRepresentation } from "./stampedes.mjs";
 

@@ -1,7 +1,7 @@
 /** Scenes in which KV, the coordinators or the renders themselves fail or lag for a while. */
 
 import assert from "node:assert/strict";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { builtApp, everyWay, generationOf, inWorld, isHit, isStale, renderOf, sleep, worstOf } from "./apps.mjs";
 import { everyIsolate, keptInKv, onegenWorker, toldBy, until } from "./outage-tools.mjs";
 

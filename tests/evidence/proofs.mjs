@@ -1,7 +1,7 @@
 // Scenes without a runtime: what `make simulate`, `make planted` and `make exhaustive` find.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 
 const HISTORIES = 60_000;
 const MORE_HISTORIES = 2_000_000;

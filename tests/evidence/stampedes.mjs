@@ -1,5 +1,5 @@
 // Scenes in which many ask for the same page at once, on several isolates: one of them renders.
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { bothWays, builtApp, everyWay, inWorld, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
 import { grantingEverybody } from "./switched-off.mjs";
 

@@ -1,9 +1,9 @@
 // Scenes of tags: how soon invalidations are heard of, by how many, and whose clock counts; on both hosts at once.
 import assert from "node:assert/strict";
-import { TOKEN } from "../fleet/onegen-worker.mjs";
-import { scene } from "../harness/scenes.mjs";
-import { setClocks, withClocks } from "../two-hosts/clocks.mjs";
-import { expiring, hard } from "../two-hosts/invalidating.mjs";
+import { TOKEN } from "../e2e/fleet/onegen-worker.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { setClocks, withClocks } from "../e2e/two-hosts/clocks.mjs";
+import { expiring, hard } from "../e2e/two-hosts/invalidating.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { OWN_CACHES, withOnegen, withOnegenBothWays, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS, dateOf } from "./fleet-tools.mjs";

@@ -1,7 +1,7 @@
 // Scenes of one build of one app on two hosts at once: processes of `next start` and isolates of OpenNext's Worker.
-import { scene } from "../harness/scenes.mjs";
-import { failures as pagesRouterFailures } from "../two-hosts/pages-router.mjs";
-import { everyResponse, faultsOf, variesOf } from "../two-hosts/proxy-headers.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { failures as pagesRouterFailures } from "../e2e/two-hosts/pages-router.mjs";
+import { everyResponse, faultsOf, variesOf } from "../e2e/two-hosts/proxy-headers.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { OWN_CACHES, withOnegenBothWays, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS, versionsOf } from "./fleet-tools.mjs";

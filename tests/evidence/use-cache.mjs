@@ -1,6 +1,6 @@
 // Scenes of `use cache`, on both hosts.
-import { scene } from "../harness/scenes.mjs";
-import { sealsOf } from "../use-cache/checks.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { sealsOf } from "../e2e/use-cache/checks.mjs";
 import { builtApp, inWorld } from "./apps.mjs";
 import { withNextItself, withOnegen } from "./fleet-tools.mjs";
 

@@ -1,5 +1,5 @@
 // Scenes about who must not wait: nobody for a render that will not be stored, or for a lease that nobody uses.
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { bothWays, builtApp, everyWay, inWorld, mustBe200, sleep, worstOf } from "./apps.mjs";
 import { replaced, withLimits } from "./switched-off.mjs";
 
