@@ -34,13 +34,11 @@ pub enum Order {
 }
 
 /// The orders of one step.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Orders {
     /// What belongs into the same transaction as the state.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Order>,
     /// What is done once state and writes are stored.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<Order>,
 }
 
