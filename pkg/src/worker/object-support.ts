@@ -47,7 +47,7 @@ export function withOptions<Options extends object, Made>(
   }
 }
 
-/** A handle to an object of the wasm instance. After any failure it is made anew, over the same storage. */
+/** A handle to an object of the wasm instance. After a panic it is made anew, over the same storage. */
 export class Handle<Held> {
   readonly #make: () => Held;
   #object: Held | undefined;
@@ -61,8 +61,6 @@ export class Handle<Held> {
       this.#object ??= this.#make();
       return run(this.#object);
     } catch (error) {
-      // What it holds beside its storage may not be true any more.
-      this.#object = undefined;
       if ((error as { code?: unknown } | undefined)?.code === "object-failed") throw error;
       // The instance may be broken, or this handle may belong to one that was: the second attempt has a fresh one.
       heal();

@@ -157,7 +157,7 @@ export class RouteCoordinator extends DurableObject<ObjectsEnv> {
       return this.ctx.storage.transactionSync(() => this.#handle.call(run));
     } catch (error) {
       // What the state noted of its alarm was undone with the rest.
-      this.#handle.forget();
+      this.#handle.call((object) => object.alarm_is_set(this.#alarmAt));
       throw error;
     }
   }

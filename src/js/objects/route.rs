@@ -183,6 +183,11 @@ impl RouteObject {
         self.tell(millis(now), Event::Alarm)
     }
 
+    /// When the alarm rings, if it is set: for a step whose transaction failed, because its orders were not performed.
+    pub fn alarm_is_set(&self, alarm_at: Option<f64>) {
+        self.alarm.set(Alarm(alarm_at.map(millis)));
+    }
+
     /// The name of the route, once an entry of it was published.
     ///
     /// # Errors
@@ -235,13 +240,13 @@ impl RouteObject {
         }
         let mut alarm = self.alarm.get();
         let orders = alarm.orders(&route, &self.policy, now, &outcome.effects);
-        self.alarm.set(alarm);
         for write in orders.writes {
             if write == Order::DropBytes {
                 run(&self.sql, "DELETE FROM body", Vec::new())?;
             }
             note(write);
         }
+        self.alarm.set(alarm);
         Ok((outcome.answer, orders.effects))
     }
 
