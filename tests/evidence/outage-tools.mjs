@@ -14,7 +14,7 @@ export async function onegenWorker(limits) {
   const repository = new URL("../../", import.meta.url);
   const config = fileURLToPath(new URL("wrangler.toml", repository));
   const whole = await folderBundle({ folder: fileURLToPath(new URL("pkg", repository)), main: "dist/worker/worker.js", config });
-  const modules = whole.modules.filter(({ name }) => /^dist\/(worker|base)\/|^dist\/engine\/prefix\.js$|^wasm\/(objects|api)\//.test(name));
+  const modules = whole.modules.filter(({ name }) => /^dist\/(worker|base)\/|^wasm\/(objects|api)\//.test(name));
   const worker = { ...whole, modules };
   if (limits === undefined) return worker;
   return replaced(worker, `export class RouteCoordinator extends onegen.RouteCoordinator { static options = ${JSON.stringify(limits)}; }`);
