@@ -98,18 +98,18 @@ fmt: | tools
 apps: apps-workers apps-fleet
 
 apps-workers: pkg
-	node tests/e2e/build.mjs
+	node tests/e2e/opennext/build.mjs
 
 apps-fleet: pkg
-	node tests/fleet/build.mjs
+	node tests/e2e/fleet/build.mjs
 
 # Those of `make test`: one version of Next.js for each host.
 .PHONY: test-apps-workers test-apps-fleet
 test-apps-workers: pkg
-	node tests/e2e/build.mjs --tests
+	node tests/e2e/opennext/build.mjs --tests
 
 test-apps-fleet: pkg
-	node tests/fleet/build.mjs --tests
+	node tests/e2e/fleet/build.mjs --tests
 
 .PHONY: demo
 demo: pkg
@@ -124,8 +124,8 @@ demo-fleet: pkg
 # Builds of the apps beside builds and checks of Rust; then what mostly waits.
 .PHONY: test
 test:
-	$(MAKE) --jobs=3 --output-sync=target test-apps-workers test-apps-fleet lint lint-ts circles dependencies licences test-unit test-core test-surface
-	$(MAKE) --jobs=3 --output-sync=target test-app test-fleet test-workerd test-packaging test-demo
+	$(MAKE) --jobs=3 --output-sync=target test-apps-workers test-apps-fleet lint lint-ts circles dependencies licences test-unit test-core
+	$(MAKE) --jobs=3 --output-sync=target test-app test-fleet test-node test-workerd test-packaging test-demo
 	@echo 'make test: everything passed'
 
 # What is quick to tell of a change: about a minute when little has to be compiled anew.
@@ -162,7 +162,7 @@ licences: | tools
 .PHONY: test-unit
 test-unit: | tools
 	cargo test --quiet --lib
-	node --test 'tests/tools/*.test.mjs' tests/harness/scenes.test.mjs
+	node --test 'tests/tools/*.test.mjs' tests/evidence/runner/scenes.test.mjs
 
 # The core: unit tests, properties, the exhaustive checks. What takes a release build is part of the evidence.
 .PHONY: test-core
@@ -203,22 +203,22 @@ fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ_VERSION)
 
 .PHONY: chaos
 chaos: apps $(PANICKING)
-	node tests/chaos/run.mjs --seconds $(or $(SECONDS),3600) --seed $(or $(SEED),1)
+	node tests/evidence/chaos/run.mjs --seconds $(or $(SECONDS),3600) --seed $(or $(SEED),1)
 
-# The surface that JavaScript calls, in Node.
-.PHONY: test-surface
-test-surface: $(PANICKING)
+# The package and the exported surface in Node, and the tool that builds the wasm files.
+.PHONY: test-node
+test-node: pkg $(PANICKING)
 	cargo test --quiet --locked --manifest-path tests/tools/wasm/Cargo.toml --target-dir .build/tools/wasm
-	node --test 'tests/wasm/*.test.mjs'
+	node --test --test-concurrency=1 'tests/node/*.test.mjs'
 
 .PHONY: test-workerd
 test-workerd: pkg $(PANICKING)
-	node --test --test-concurrency=1 'tests/harness/*.test.mjs' 'tests/workerd/*.test.mjs' 'tests/next/*.test.mjs'
+	node --test --test-concurrency=1 'tests/tools/harness/*.test.mjs' 'tests/workerd/*.test.mjs'
 
 # The example app on OpenNext.
 .PHONY: test-app
 test-app: test-apps-workers
-	node --test --test-concurrency=1 'tests/e2e/*.test.mjs'
+	node --test --test-concurrency=1 'tests/e2e/opennext/*.test.mjs'
 
 # What tests are named after that play in `make evidence`: further versions of Next.js, further builds of its own.
 OTHER_BUILDS := 15\.5|16\.2|16\.3|standalone output of webpack|edge-webpack
@@ -226,16 +226,16 @@ OTHER_BUILDS := 15\.5|16\.2|16\.3|standalone output of webpack|edge-webpack
 # The fleet app on `next start`.
 .PHONY: test-fleet
 test-fleet: test-apps-fleet
-	node --test --test-concurrency=1 --test-skip-pattern='$(OTHER_BUILDS)' 'tests/fleet/*.test.mjs'
+	node --test --test-concurrency=1 --test-skip-pattern='$(OTHER_BUILDS)' 'tests/e2e/fleet/*.test.mjs'
 
 # The same on those: part of `make evidence`.
 .PHONY: test-other-builds
 test-other-builds: apps-fleet
-	node --test --test-concurrency=1 --test-name-pattern='$(OTHER_BUILDS)' 'tests/fleet/*.test.mjs'
+	node --test --test-concurrency=1 --test-name-pattern='$(OTHER_BUILDS)' 'tests/e2e/fleet/*.test.mjs'
 
 .PHONY: test-packaging
 test-packaging: pkg
-	node --test --test-concurrency=1 'tests/packaging/*.test.mjs'
+	node --test --test-concurrency=1 'tests/node/packaging/*.test.mjs'
 
 .PHONY: test-demo
 test-demo: test-apps-workers
@@ -244,7 +244,7 @@ test-demo: test-apps-workers
 # Further setups of OpenNext that figures are beside.
 .PHONY: bench-apps
 bench-apps: apps
-	node tests/e2e/build.mjs --bench
+	node tests/e2e/opennext/build.mjs --bench
 
 bench/vinext/node_modules/.package-lock.json: bench/vinext/package.json bench/vinext/package-lock.json
 	npm --prefix bench/vinext ci --no-audit --no-fund
@@ -252,7 +252,7 @@ bench/vinext/node_modules/.package-lock.json: bench/vinext/package.json bench/vi
 
 .PHONY: bench
 bench: bench-apps bench/vinext/node_modules/.package-lock.json
-	if command -v redis-server > /dev/null; then node tests/fleet/build.mjs redis; fi
+	if command -v redis-server > /dev/null; then node tests/e2e/fleet/build.mjs redis; fi
 	node bench/run.mjs
 
 .PHONY: bill

@@ -4,7 +4,7 @@
  */
 
 import { performance } from "node:perf_hooks";
-import { startWorld } from "../tests/harness/world.mjs";
+import { startWorld } from "../tests/tools/harness/world.mjs";
 import { benchBundle } from "./stage.mjs";
 
 /** Isolates in one workerd, by what answers there. */

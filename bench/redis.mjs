@@ -3,8 +3,8 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { freePort } from "../tests/fleet/member.mjs";
-import { eachLine } from "../tests/harness/runtime.mjs";
+import { freePort } from "../tests/e2e/fleet/member.mjs";
+import { eachLine } from "../tests/tools/harness/runtime.mjs";
 
 const NAME = "redis-server";
 const START_LIMIT_MS = 10_000;

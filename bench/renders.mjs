@@ -1,7 +1,7 @@
 /** How often a page is rendered for one event, by how many isolates are asked for it at the same time, five visitors each. */
 
 import { builtApp, mustBe200, sleep } from "../tests/evidence/apps.mjs";
-import { startWorld } from "../tests/harness/world.mjs";
+import { startWorld } from "../tests/tools/harness/world.mjs";
 
 export const ISOLATES = [1, 4, 16, 64];
 const VISITORS = 5;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { Agent, get } from "node:http";
 import { performance } from "node:perf_hooks";
 import { builtApp } from "../tests/evidence/apps.mjs";
-import { startWorld } from "../tests/harness/world.mjs";
+import { startWorld } from "../tests/tools/harness/world.mjs";
 import { median, percentile } from "./statistics.mjs";
 import { startStores } from "./stores.mjs";
 

@@ -3,7 +3,7 @@
 import { mkdir, rm, symlink, writeFile, copyFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { wranglerBundle } from "../tests/harness/world.mjs";
+import { wranglerBundle } from "../tests/tools/harness/world.mjs";
 
 const here = (file) => fileURLToPath(new URL(file, import.meta.url));
 const built = here("../tests/.build");

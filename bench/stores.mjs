@@ -1,7 +1,7 @@
 /** What fleets of `next start` keep their pages in: their own cache, a Map, the Onegen Worker, or a Redis. */
 
-import { startFleet } from "../tests/fleet/fleet.mjs";
-import { TOKEN, startOnegenWorker } from "../tests/fleet/onegen-worker.mjs";
+import { startFleet } from "../tests/e2e/fleet/fleet.mjs";
+import { TOKEN, startOnegenWorker } from "../tests/e2e/fleet/onegen-worker.mjs";
 import { startRedis } from "./redis.mjs";
 
 /** @typedef {"next" | "naive" | "onegen" | "redis"} Kept variants of the fleet app; `naive` has a Map in each process */

@@ -1,7 +1,7 @@
 /** vinext's KV cache beside Onegen: how long one `get` takes, and what visits have KV do. Its handler is driven, not a whole app. */
 
 import { sleep } from "../tests/evidence/apps.mjs";
-import { startWorld } from "../tests/harness/world.mjs";
+import { startWorld } from "../tests/tools/harness/world.mjs";
 import { byTurns, startBench } from "./calls.mjs";
 import { benchBundle } from "./stage.mjs";
 

@@ -4,9 +4,9 @@
 import { once } from "node:events";
 import { createServer, request as send } from "node:http";
 import { fileURLToPath } from "node:url";
-import { buildVariant } from "../tests/e2e/build.mjs";
-import { Probe } from "../tests/harness/probe.mjs";
-import { folderBundle, startWorld } from "../tests/harness/world.mjs";
+import { buildVariant } from "../tests/e2e/opennext/build.mjs";
+import { Probe } from "../tests/tools/harness/probe.mjs";
+import { folderBundle, startWorld } from "../tests/tools/harness/world.mjs";
 
 const ISOLATES = 4;
 const VARIANT = "onegen-interception";

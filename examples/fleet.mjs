@@ -1,8 +1,8 @@
 // `make demo-fleet`: two processes of `next start` on two ports, which share one Onegen Worker. The scene of vercel/next.js#72020,
 // then a restart of both, then the death of one in the middle of a render.
-import { buildFleet } from "../tests/fleet/build.mjs";
-import { startFleet } from "../tests/fleet/fleet.mjs";
-import { TOKEN, startOnegenWorker } from "../tests/fleet/onegen-worker.mjs";
+import { buildFleet } from "../tests/e2e/fleet/build.mjs";
+import { startFleet } from "../tests/e2e/fleet/fleet.mjs";
+import { TOKEN, startOnegenWorker } from "../tests/e2e/fleet/onegen-worker.mjs";
 
 const FIRST_LEASE_S = 10;
 

@@ -1,5 +1,5 @@
 // A scene about a panic in the HTTPS API: whoever is waiting in it is answered.
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { panickingWorld, panics, withoutDeadline } from "../workerd/panicking-api.mjs";
 
 /** How many requests got no answer of the API's: of those in flight at a panic, and of those that came after one. */

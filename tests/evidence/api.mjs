@@ -1,6 +1,6 @@
 // A scene about the HTTPS API: nobody gets anything by asking for what is not theirs, or for what makes no sense.
-import { scene } from "../harness/scenes.mjs";
-import { startWorld } from "../harness/world.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { startWorld } from "../tools/harness/world.mjs";
 import { Client, ask, beforeEverything, everythingStored, frame, inPieces, keyOf, storedHandler, storedState, tokenList, tokens } from "../workerd/api-client.mjs";
 import { sleep } from "./apps.mjs";
 import { onegenWorker, until } from "./outage-tools.mjs";
@@ -134,7 +134,7 @@ async function badRequestsAccepted({ use }, next) {
 
 const apiAcceptedBad = scene("api_accepted_bad", {
   required: "0 bad requests to the HTTPS API accepted, refused as something else, or changing anything stored",
-  seconds: 45,
+  seconds: 25,
   holds: (worst) => worst === 0,
   run: (context) => badRequestsAccepted(context),
   control: (context) => badRequestsAccepted(context, EVERYBODY_AUTHORIZED),

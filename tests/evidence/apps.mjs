@@ -1,8 +1,8 @@
 // What scenes share: the built Workers, and how to read their answers.
 import { fileURLToPath } from "node:url";
-import { folderBundle, startWorld } from "../harness/world.mjs";
+import { folderBundle, startWorld } from "../tools/harness/world.mjs";
 
-/** A Worker that `tests/e2e/build.mjs` built. */
+/** A Worker that `tests/e2e/opennext/build.mjs` built. */
 export function builtApp(variant, overrides = {}) {
   const folder = fileURLToPath(new URL(`../.build/${variant}`, import.meta.url));
   return folderBundle({ folder: `${folder}/bundle`, config: `${folder}/wrangler.json`, main: "worker.js", ...overrides });

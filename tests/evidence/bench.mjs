@@ -5,7 +5,7 @@ import { countOperations } from "../../bench/operations.mjs";
 import { ratio } from "../../bench/statistics.mjs";
 import { billRatio } from "../../bench/traffic.mjs";
 import { gzipBytes, gzipBytesOf } from "../../bench/wasm.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { worstOf } from "./apps.mjs";
 
 const TURNS = 5;
@@ -22,7 +22,7 @@ async function callRatio({ use }, longer, shorter, page = PAGE) {
 
 const warmGet = scene("bench_warm_get_ratio", {
   required: "one get of a 20 kB page with 7 tags through OpenNext's adapter at least 70 times as fast as with KV and 12 tag shards",
-  seconds: 30,
+  seconds: 15,
   holds: (worst) => worst >= 70,
   run: (context) => callRatio(context, "opennext", "warm"),
   control: (context) => callRatio(context, "opennext", "cold"),
@@ -33,7 +33,7 @@ const warmGet = scene("bench_warm_get_ratio", {
 
 const coldGet = scene("bench_cold_get_ratio", {
   required: "a get in an isolate that has nothing at most 2.5 times as long as the same calls of bindings issued by hand, at 20 kB and at 2 MB, which OpenNext takes as texts",
-  seconds: 60,
+  seconds: 50,
   holds: (worst) => worst <= 2.5,
   run: (context) => worstOf([PAGE, LARGE_PAGE], (page) => callRatio(context, "cold", "byHand", page)),
   control: (context) => worstOf([PAGE, LARGE_PAGE], (page) => callRatio(context, "handedOver", "byHand", page)),
@@ -44,7 +44,7 @@ const coldGet = scene("bench_cold_get_ratio", {
 
 const acquire = scene("bench_acquire_ratio", {
   required: "leases granted and given back per second at least 0.6 of those of an object in JavaScript with the same SQL",
-  seconds: 30,
+  seconds: 15,
   holds: (worst) => worst >= 0.6,
   run: (context) => callRatio(context, "plainLease", "lease"),
   control: (context) => callRatio(context, "plainLease", "restartedLease"),
@@ -58,7 +58,7 @@ const operationsOfOpenNext = ({ share }) => share("operations of opennext", () =
 
 const bill = scene("bench_bill_ratio", {
   required: "operations times list prices at most 0.33 of OpenNext's KV setup's, without its interceptor: 200,000 views a day, 90 % warm, 5 % stale",
-  seconds: 60,
+  seconds: 130,
   holds: (worst) => worst > 0 && worst <= 0.33,
   run: async (context) => billRatio(await countOperations("onegen", context), await operationsOfOpenNext(context)),
   control: async (context) => {

@@ -1,5 +1,5 @@
 // What the scenes on both hosts at once share.
-import { bothWays, startHosts, startOwnCaches } from "../two-hosts/hosts.mjs";
+import { bothWays, startHosts, startOwnCaches } from "../e2e/two-hosts/hosts.mjs";
 import { worstOf } from "./apps.mjs";
 
 export const OWN_CACHES = "Next.js's and OpenNext's own caches";

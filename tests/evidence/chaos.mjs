@@ -1,7 +1,7 @@
 // What `make chaos` does for an hour: for a minute, and as a long form for the hour.
-import { chaos } from "../chaos/chaos.mjs";
-import { startOnegenPlaces, startOwnPlaces } from "../chaos/places.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { chaos } from "./chaos/chaos.mjs";
+import { startOnegenPlaces, startOwnPlaces } from "./chaos/places.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { OWN_CACHES } from "./both-hosts.mjs";
 
 const SECONDS = 60;
@@ -29,11 +29,11 @@ const playedFor = (seconds) => ({
 export const scenes = [
   scene("chaos_violations", {
     ...playedFor(SECONDS),
-    seconds: 30,
+    seconds: 150,
     holds: (violations) => violations === 0,
     quiet: true,
     controlName: OWN_CACHES,
     control: async (context) => (await booksOf(context, startOwnPlaces(), { seconds: SECONDS_OF_OWN, recoverWithinMs: 0 })).violations.length,
-    long: { ...playedFor(LONG_SECONDS), seconds: LONG_SECONDS + 120, inputs: ["src", "pkg/src", "tests/chaos"] },
+    long: { ...playedFor(LONG_SECONDS), seconds: LONG_SECONDS + 120, inputs: ["src", "pkg/src", "tests/evidence/chaos"] },
   }),
 ];

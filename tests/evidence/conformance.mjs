@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { overFirstHandler, overOnegen, startCaches, versions } from "../conformance/caches.mjs";
-import { checks, failures } from "../conformance/suite.mjs";
-import { TOKEN, startOnegenWorker } from "../fleet/onegen-worker.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { overFirstHandler, overOnegen, startCaches, versions } from "./conformance/caches.mjs";
+import { checks, failures } from "./conformance/suite.mjs";
+import { TOKEN, startOnegenWorker } from "../e2e/fleet/onegen-worker.mjs";
+import { scene } from "./runner/scenes.mjs";
 
 /** The checks that failed, on all versions, one after the other. */
 async function failedOf({ use }, env) {
@@ -21,7 +21,7 @@ async function failedOf({ use }, env) {
 
 const conformanceFailed = scene("conformance_failed", {
   required: `0 of ${Object.keys(checks).length} checks on each of ${Object.keys(versions).length} versions`,
-  seconds: 60,
+  seconds: 180,
   holds: (failed) => failed === 0,
   limitMs: 240_000,
   run: async (context) => {

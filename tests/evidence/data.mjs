@@ -1,5 +1,5 @@
 // Scenes of the data cache, on both hosts at once: what is fetched is fetched by one for all.
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { mustBe200, sleep } from "./apps.mjs";
 import { OWN_CACHES, withOnegen, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS } from "./fleet-tools.mjs";

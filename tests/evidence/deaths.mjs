@@ -1,7 +1,7 @@
 /** Scenes of leaders and coordinators that die, and of a leader that comes too late. */
 
 import assert from "node:assert/strict";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { bothWays, builtApp, everyWay, generationOf, inWorld, renderOf, sleep, worstOf } from "./apps.mjs";
 import { everyIsolate, inProcesses, keptInKv, onegenWorker, toldBy, until } from "./outage-tools.mjs";
 
@@ -161,7 +161,7 @@ const withOpenNext = async (options) => ({ bundle: await builtApp("opennext"), .
 export const scenes = [
   scene("leader_death_renders", {
     required: "1: who takes over; all answered 200 within the rest of the lease and one render",
-    seconds: 80,
+    seconds: 90,
     holds: (takeovers) => takeovers === 1,
     run: (context) => worstOf(everyWay, async (variant) => inProcesses(context, await withOnegen(variant), (world) => takeoversAfterDeath(world, isr))),
     controlName: "leases that never end",
@@ -173,7 +173,7 @@ export const scenes = [
   }),
   scene("coordinator_restart_renders", {
     required: "<= 1 extra render; all 200, generations still increase",
-    seconds: 80,
+    seconds: 35,
     holds: (extra) => extra <= 1,
     run: (context) => worstOf(bothWays, async (variant) => inProcesses(context, await withOnegen(variant), rendersAfterRestart)),
     controlName: "OpenNext's own cache",
@@ -182,7 +182,7 @@ export const scenes = [
   }),
   scene("late_writer_accepted", {
     required: "0: KV and all readers keep the newer",
-    seconds: 60,
+    seconds: 35,
     holds: (accepted) => accepted === 0,
     run: (context) =>
       worstOf(everyWay, async (variant) => {

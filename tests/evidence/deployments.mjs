@@ -1,12 +1,12 @@
 // Scenes of deployments of `next start`: builds that live side by side, apps that share an Onegen Worker, and what a build brings along.
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { imageOf } from "../fleet/build.mjs";
-import { Deployment, addressOf, prerenderedBy } from "../fleet/deployment.mjs";
-import { startFleet } from "../fleet/fleet.mjs";
-import { TOKEN, startOnegenWorker } from "../fleet/onegen-worker.mjs";
-import { scene } from "../harness/scenes.mjs";
-import { Visitors } from "../harness/visitors.mjs";
+import { imageOf } from "../e2e/fleet/build.mjs";
+import { Deployment, addressOf, prerenderedBy } from "../e2e/fleet/deployment.mjs";
+import { startFleet } from "../e2e/fleet/fleet.mjs";
+import { TOKEN, startOnegenWorker } from "../e2e/fleet/onegen-worker.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { Visitors } from "../tools/harness/visitors.mjs";
 import { Client, beforeEverything, frame } from "../workerd/api-client.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { NEXT_ITSELF, QUIET_MS, everyProcess, visitEach, withNextItself } from "./fleet-tools.mjs";
@@ -106,7 +106,7 @@ async function forgetDeployment(folder) {
 
 const rollingDeployMixed = scene("rolling_deploy_mixed", {
   required: "0 pages of the other build; each purge reaches both, a roll-back finds its pages",
-  seconds: 30,
+  seconds: 45,
   holds: (mixed) => mixed === 0,
   run: async (context) => {
     await mustHaveOneBuildId();
@@ -192,7 +192,7 @@ async function trespasses(worker, given) {
 
 const twoAppsMixed = scene("two_apps_mixed", {
   required: "0 pages of the other app, invalidations that took its pages, and requests with its token for what is not its own",
-  seconds: 30,
+  seconds: 35,
   holds: (worst) => worst === 0,
   run: async (context) => {
     const { faults, mixed, taken, trespasses } = await twoApps(context, APPS.map((id) => ({ id, token: `${id}-${TOKEN}` })));
@@ -280,7 +280,7 @@ async function unseededFleet(fleet, pages) {
 
 const seedFirstVisitRenders = scene("seed_first_visit_renders", {
   required: "0: first visits of pre-rendered pages are hits, and seeding again takes nothing's place",
-  seconds: 30,
+  seconds: 45,
   holds: (worst) => worst === 0,
   run: async (context) => {
     const variant = "onegen-prerendered";

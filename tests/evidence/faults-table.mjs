@@ -1,6 +1,6 @@
 // docs/faults.md, held to what was played: every fault of OpenNext's is excluded where its scenes passed beside controls that failed.
 import { readFileSync } from "node:fs";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 
 const FAULTS = Array.from({ length: 26 }, (_, n) => `H${n}`);
 
@@ -19,7 +19,7 @@ function untrue({ scenes: names, controls }, scenes) {
   return told === controls ? undefined : `tells of the controls "${controls}" where they are "${told}"`;
 }
 
-/** @param {import("../harness/scenes.mjs").Scene[]} scenes all others */
+/** @param {import("./runner/scenes.mjs").Scene[]} scenes all others */
 export function faultsOpen(scenes) {
   const told = faultsTold();
   const open = (ended, isExcluded) =>

@@ -1,11 +1,11 @@
 /** Scenes of `next start` processes whose Onegen Worker fails, or whose engine does. */
 
 import assert from "node:assert/strict";
-import { previewIdOf } from "../fleet/build.mjs";
-import { openDoor } from "../fleet/faulty-door.mjs";
-import { startFleet } from "../fleet/fleet.mjs";
-import { TOKEN, startOnegenWorker } from "../fleet/onegen-worker.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { previewIdOf } from "../e2e/fleet/build.mjs";
+import { openDoor } from "../e2e/fleet/faulty-door.mjs";
+import { startFleet } from "../e2e/fleet/fleet.mjs";
+import { TOKEN, startOnegenWorker } from "../e2e/fleet/onegen-worker.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { isHit, mustBe200, renderOf, sleep } from "./apps.mjs";
 import { everyProcess } from "./fleet-tools.mjs";
 import { MixedTraffic } from "./mixed-traffic.mjs";
@@ -48,7 +48,7 @@ const OUTAGES = {
 /**
  * Two processes before a Worker that fails for a while, under load.
  *
- * @param {import("../harness/scenes.mjs").SceneContext} context
+ * @param {import("./runner/scenes.mjs").SceneContext} context
  * @param {(typeof OUTAGES)[string]} outage
  * @param {object} how
  * @param {string} how.variant
@@ -159,7 +159,7 @@ async function playAll(names, play) {
 
 const workerUnreachableErrors = scene("worker_unreachable_errors", {
   required: "0: dead, dying, slow, silent, nonsense, broken off, 401; told once; nobody waits for what is known; shared again afterwards",
-  seconds: 60,
+  seconds: 80,
   holds: (errors) => errors === 0,
   limitMs: 240_000,
   run: (context) => playAll(Object.keys(OUTAGES), (outage) => errorsOf(context, outage)),
@@ -205,7 +205,7 @@ function randomFaults() {
 /**
  * One process under mixed traffic, before a Worker that fails at random: how often it ended, and what in it nobody handled.
  *
- * @param {import("../harness/scenes.mjs").SceneContext} context
+ * @param {import("./runner/scenes.mjs").SceneContext} context
  * @param {object} how
  * @param {string} how.variant
  * @param {number} [how.patienceMs]
@@ -214,7 +214,7 @@ function randomFaults() {
 async function mixedTraffic({ use }, { variant, patienceMs, drive }) {
   const worker = await use(startOnegenWorker({ limits: SHORT_LEASE }));
   const door = await use(openDoor(worker.url));
-  const watched = ["--expose-gc", "--import", new URL("../fleet/watched.mjs", import.meta.url).href];
+  const watched = ["--expose-gc", "--import", new URL("../e2e/fleet/watched.mjs", import.meta.url).href];
   const fleet = await use(startFleet({ variant, processes: 1, url: door.url, token: TOKEN, nodeArgs: watched, env: { PROBE: "" } }));
   const pid = fleet.pidOf(0);
   const traffic = await use(new MixedTraffic({ urlOf: () => fleet.urlOf(0), previewId: await previewIdOf(variant), patienceMs }));
@@ -261,7 +261,7 @@ async function tenThousandRequests({ fleet, traffic, door }) {
 
 const nodeExits = scene("node_exits", {
   required: "0 exits, unhandled rejections and uncaught exceptions; heap after 10,000 requests <= 1.1 times that after 2,000",
-  seconds: 60,
+  seconds: 110,
   holds: (count) => count === 0,
   limitMs: 240_000,
   quiet: true,

@@ -1,7 +1,7 @@
 /** What the scenes of `next start` fleets share. */
 
-import { startFleet } from "../fleet/fleet.mjs";
-import { TOKEN, startOnegenWorker } from "../fleet/onegen-worker.mjs";
+import { startFleet } from "../e2e/fleet/fleet.mjs";
+import { TOKEN, startOnegenWorker } from "../e2e/fleet/onegen-worker.mjs";
 import { mustBe200, renderOf } from "./apps.mjs";
 import { toldBy } from "./outage-tools.mjs";
 
@@ -14,7 +14,7 @@ export const NEXT_ITSELF = "Next.js's own cache";
 /**
  * What `measure` makes of a fleet with Onegen, which is stopped when it is back. It may not complain.
  *
- * @param {import("../harness/scenes.mjs").SceneContext} context
+ * @param {import("./runner/scenes.mjs").SceneContext} context
  * @param {{ variant?: string, processes?: number, env?: Record<string, string>, limits?: object }} options `limits` are the coordinators'
  * @param {(fleet: object, worker: object) => Promise<T>} measure
  * @returns {Promise<T>}

@@ -1,6 +1,6 @@
 // Scenes of `next start` fleets: processes that share nothing but an Onegen Worker. vercel/next.js#72020 is the first of them.
-import { otherVersions } from "../fleet/variants.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { otherVersions } from "../e2e/fleet/variants.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { NEVER_ENDING_LEASE, leaderDies, takeoversAfterDeath } from "./deaths.mjs";
 import { NEXT_ITSELF, QUIET_MS, dateOf, everyProcess, mustBeHits, versionsOf, visitEach, withNextItself, withOnegen } from "./fleet-tools.mjs";
@@ -34,7 +34,7 @@ async function datesOfBothPorts(fleet) {
 
 const twoPortsDates = scene("two_ports_dates", {
   required: "1 date; all but the first visit hits",
-  seconds: 30,
+  seconds: 20,
   holds: (dates) => dates === 1,
   run: (context) => withOnegen(context, { processes: 2 }, datesOfBothPorts),
   controlName: NEXT_ITSELF,
@@ -65,7 +65,7 @@ async function rendersAfterRestart(fleet) {
 
 const twoPortsRestartRenders = scene("two_ports_restart_renders", {
   required: "0, the same date, hits",
-  seconds: 30,
+  seconds: 20,
   holds: (more) => more === 0,
   run: (context) => withOnegen(context, { processes: 2 }, rendersAfterRestart),
   controlName: NEXT_ITSELF,
@@ -94,7 +94,7 @@ async function failedOnVersions(own, withFleet) {
 
 const twoPortsVersionsFailed = scene("two_ports_versions_failed", {
   required: "0: both lines above on Next.js 15.5, 16.2, 16.3 and 16.4",
-  seconds: 60,
+  seconds: 120,
   holds: (failed) => failed === 0,
   limitMs: 240_000,
   run: (context) => failedOnVersions("onegen", (options, measure) => withOnegen(context, options, measure)),
@@ -173,7 +173,7 @@ const gotTheFirst = ({ visits, first }) => visits.some((visit) => renderOf(visit
 
 const fleetStampedeRenders = scene("fleet_stampede_renders", {
   required: "1 render each: never built, stale, expired, just purged",
-  seconds: 60,
+  seconds: 50,
   holds: (renders) => renders === 1,
   limitMs: 240_000,
   quiet: true,
@@ -212,7 +212,7 @@ const page = (slug) => `/${slug}`;
 
 const sigkillMidRenderRenders = scene("sigkill_mid_render_renders", {
   required: "1: who takes over; all answered 200 within the rest of the lease and one render",
-  seconds: 30,
+  seconds: 55,
   holds: (takeovers) => takeovers === 1,
   run: (context) => withOnegen(context, { processes: 4 }, (fleet) => takeoversAfterDeath(fleet, page)),
   controlName: "leases that never end",

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { seedAssets } from "../../pkg/dist/cli/seed-assets.js";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { builtApp, everyWay, inWorld, isHit, isStale, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
 import { roundRobin } from "./round-robin.mjs";
 import { grantingEverybody } from "./switched-off.mjs";
@@ -75,7 +75,7 @@ async function restarted(context, variant) {
 
 const restartRenders = scene("restart_renders", {
   required: "0, hit, same body",
-  seconds: 60,
+  seconds: 35,
   holds: (more) => more === 0,
   limitMs: 240_000,
   run: (context) =>
@@ -219,7 +219,7 @@ const elsewhere = (isolate) => (isolate === "objects" ? 0 : (isolate + 1) % ISOL
 
 const roundRobinGenerations = scene("round_robin_generations", {
   required: "0: a visitor's generations never decrease",
-  seconds: 60,
+  seconds: 70,
   holds: (backwards) => backwards === 0,
   limitMs: 240_000,
   run: (context) =>

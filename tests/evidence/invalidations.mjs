@@ -1,7 +1,7 @@
 // Scenes of invalidations that fall into a render, meet a regeneration, or come again and again; on both hosts at once.
 import assert from "node:assert/strict";
-import { scene } from "../harness/scenes.mjs";
-import { byPath, hard, regenerated, soft, updated, versionOf } from "../two-hosts/invalidating.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { byPath, hard, regenerated, soft, updated, versionOf } from "../e2e/two-hosts/invalidating.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { OWN_CACHES, withOnegen, withOnegenBothWays, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS } from "./fleet-tools.mjs";
@@ -80,7 +80,7 @@ async function lostMidRender(hosts) {
 
 const invalidateMidRenderLost = scene("invalidate_mid_render_lost", {
   required: "0 places that show the old as fresh: a page, `unstable_cache`, `fetch` and `use cache`; `revalidateTag` hard and soft, `revalidatePath`, `updateTag`, `res.revalidate`",
-  seconds: 80,
+  seconds: 90,
   holds: (lost) => lost === 0,
   limitMs: 300_000,
   run: (context) => withOnegen(context, lostMidRender),
@@ -123,7 +123,7 @@ async function allBaked(hosts) {
 
 const nestedStaleBaked = scene("nested_stale_baked", {
   required: "0 places in which a page is fresh with data that was stale when it was rendered",
-  seconds: 60,
+  seconds: 50,
   holds: (places) => places === 0,
   limitMs: 240_000,
   run: (context) => withOnegen(context, allBaked),
@@ -156,7 +156,7 @@ async function softRounds(hosts, page, tag) {
 const repeats = (name, page, tag) =>
   scene(name, {
     required: `${ROUNDS} new bodies in every place, one render each`,
-    seconds: 60,
+    seconds: 90,
     holds: (rounds) => rounds === ROUNDS,
     limitMs: 240_000,
     run: async (context) => -(await withOnegenBothWays(context, async (hosts) => -(await softRounds(hosts, page, tag)))),

@@ -1,7 +1,7 @@
 // The scene of how long KV keys live: as long as somebody asks for the page, and not for ever.
-import { TOKEN } from "../fleet/onegen-worker.mjs";
-import { startIsolate } from "../harness/isolates.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { TOKEN } from "../e2e/fleet/onegen-worker.mjs";
+import { startIsolate } from "../tools/harness/isolates.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { withOnegen } from "./both-hosts.mjs";
 import { toldBy, until } from "./outage-tools.mjs";
@@ -48,7 +48,7 @@ async function wrongAfter(hosts, lifetimes) {
 export const scenes = [
   scene("ttl_keeps_hot_pages", {
     required: `0 renders more of a page that is asked for during three lifetimes of its key, and 0 keys of a page and of a build that are not`,
-    seconds: 80,
+    seconds: 300,
     holds: (wrong) => wrong === 0,
     limitMs: 300_000,
     run: (context) =>

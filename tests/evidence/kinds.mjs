@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { overFirstHandler, overOnegen, startCaches } from "../conformance/caches.mjs";
-import { checks } from "../conformance/suite.mjs";
-import { TOKEN, startOnegenWorker } from "../fleet/onegen-worker.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { overFirstHandler, overOnegen, startCaches } from "./conformance/caches.mjs";
+import { checks } from "./conformance/suite.mjs";
+import { TOKEN, startOnegenWorker } from "../e2e/fleet/onegen-worker.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { OWN_CACHES, withOnegenBothWays, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS } from "./fleet-tools.mjs";
 import { sleep } from "./apps.mjs";
@@ -95,7 +95,7 @@ const tell = (wrong) => {
 
 const kindsMismatches = scene("kinds_mismatches", {
   required: `0: ${contract.length} kinds at the contracts of ${VERSIONS.join(" and ")}, ${Object.keys(stored).length} of an app on both hosts, drafts never`,
-  seconds: 80,
+  seconds: 60,
   holds: (wrong) => wrong === 0,
   limitMs: 300_000,
   run: async (context) => {

@@ -1,9 +1,9 @@
 // Scenes about the ledger of invalidations: the real object in workerd, and isolates of the real engine in this process.
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { startIsolate } from "../harness/isolates.mjs";
-import { scene } from "../harness/scenes.mjs";
-import { startWorld } from "../harness/world.mjs";
+import { startIsolate } from "../tools/harness/isolates.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { startWorld } from "../tools/harness/world.mjs";
 import { Client, beforeEverything, tokens } from "../workerd/api-client.mjs";
 import { LedgerDoor, ledgerWorker } from "../workerd/ledger-objects.mjs";
 import { sleep } from "./apps.mjs";
@@ -89,7 +89,7 @@ async function copyWithoutBounds(context) {
 
 const millionTagsCopyMib = scene("million_tags_copy_mib", {
   required: "at most 4 MiB for an isolate's copy of a ledger with 1,000,000 tags, its first answer at most 64 kB, 1,000 verdicts right",
-  seconds: 45,
+  seconds: 30,
   holds: (worst) => worst > 0 && worst <= 4,
   run: copyOfAMillionTags,
   control: copyWithoutBounds,
@@ -156,7 +156,7 @@ async function invalidationsMissed(context, tellOf = (since) => since) {
 
 const appendSkipped = scene("append_skipped", {
   required: "0 invalidations missed by two isolates that invalidate in turns and one that reads, answers late and in any order",
-  seconds: 30,
+  seconds: 10,
   holds: (worst) => worst === 0,
   run: (context) => invalidationsMissed(context),
   // The copy goes to where its own invalidation stands, and is not told what lies between.
@@ -219,7 +219,7 @@ async function readableAfterHard(context, ledger) {
 
 const hardThenSoftReadable = scene("hard_then_soft_readable", {
   required: "0 times an old page is readable once its tag was expired, in every order of that and two softer calls, at once and one by one",
-  seconds: 30,
+  seconds: 10,
   holds: (worst) => worst === 0,
   run: (context) => readableAfterHard(context),
   control: (context) => readableAfterHard(context, REPLACING),
@@ -261,7 +261,7 @@ async function ledgerCallsPerWindow(context, windowMs) {
 
 const ledgerCallsPerHit = scene("ledger_calls_per_hit", {
   required: "at most 1 call of the ledger for each of ten windows in which a page with 50 tags is hit all the time",
-  seconds: 30,
+  seconds: 10,
   holds: (worst) => worst > 0 && worst <= 1,
   run: (context) => ledgerCallsPerWindow(context, WINDOW_MS),
   control: (context) => ledgerCallsPerWindow(context, 0),

@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { fileBody } from "../../examples/next-app/lib/file-body.js";
-import { scene } from "../harness/scenes.mjs";
-import { startWorld } from "../harness/world.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { startWorld } from "../tools/harness/world.mjs";
 import { withOnegen } from "../../pkg/dist/opennext/config.js";
 import { plainApp, plainAppAlone, plainKvApp } from "../workerd/plain/bundle.mjs";
 import { bothWays, builtApp, isHit, renderOf, sleep, worstOf } from "./apps.mjs";
@@ -63,7 +63,7 @@ const plainKv = () => ({ bundle: plainKvApp() });
 
 const coldStampedeWide = scene("cold_stampede_wide", {
   required: "1 render for 16 × 40 visitors of the Next.js app, and for 64 × 100 of a Worker without Next.js",
-  seconds: 100,
+  seconds: 50,
   holds: (worst) => worst === 1,
   run: ({ use }) => worstOf([() => nextCrowd(use, "onegen", longLeases), () => plainCrowd(use, plainOnegen)], (crowd) => crowd()),
   control: ({ use }) => leastOf([() => nextCrowd(use, "opennext"), () => plainCrowd(use, plainKv)], (crowd) => crowd()),
@@ -153,7 +153,7 @@ async function panicErrors(use, variant, options) {
 
 const panicErrorsScene = scene("panic_errors", {
   required: "0 requests without an answer or, after it, without a hit",
-  seconds: 100,
+  seconds: 70,
   holds: (worst) => worst === 0,
   run: ({ use }) => worstOf(bothWays, (variant) => panicErrors(use, variant, { guarded: true })),
   control: ({ use }) => panicErrors(use, "onegen", { guarded: false }),
@@ -195,7 +195,7 @@ async function bodyMismatches(use, variant) {
 
 const bigBodyMismatches = scene("big_body_mismatches", {
   required: "0: 10 MiB and binary bodies byte for byte from the entry, 26 MiB uncached with one warning an isolate",
-  seconds: 80,
+  seconds: 120,
   holds: (worst) => worst === 0,
   run: ({ use }) => worstOf(bothWays, (variant) => bodyMismatches(use, variant)),
   control: ({ use }) => bodyMismatches(use, "opennext"),
@@ -338,7 +338,7 @@ async function openNextMistakesUntold(use) {
 
 const misconfiguredClear = scene("misconfigured_clear", {
   required: "0 mistakes without one sentence that names it, what was expected and what to do, while the app serves",
-  seconds: 100,
+  seconds: 50,
   holds: (worst) => worst === 0,
   run: async ({ use }) => {
     const bindings = await worstOf(bothWays, (variant) => wrongBindingsUntold(use, variant));
@@ -415,7 +415,7 @@ async function warmCalls(world) {
 const opsPerHit = scene("ops_per_hit", {
   required:
     "0 calls beyond: none for a warm hit; 1 KV read and 1 ledger call for a cold one; 2 coordinator calls and 1 KV write for a regeneration",
-  seconds: 45,
+  seconds: 50,
   holds: (worst) => worst === 0,
   run: ({ use }) => worstOf(bothWays, (variant) => callsTooMany(use, variant)),
   control: ({ use }) => leastOf(openNextBothWays, (variant) => callsTooMany(use, variant)),

@@ -1,6 +1,6 @@
 // The faults of OpenNext's queue, each as a story of the app on both: with Onegen, and with OpenNext's own KV cache, queue and tag cache.
-import { setClocks, withClocks } from "../two-hosts/clocks.mjs";
-import { scene } from "../harness/scenes.mjs";
+import { setClocks, withClocks } from "../e2e/two-hosts/clocks.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { bothWays, builtApp, inWorld, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
 import { everyRepresentation } from "./stampedes.mjs";
 
@@ -146,7 +146,7 @@ async function endedBadly(context, variant, names, tell = () => {}) {
 export const scenes = [
   scene("opennext_faults_repeated", {
     required: `0 of ${Object.keys(stories).length} stories of what OpenNext's cache and queue do wrong`,
-    seconds: 110,
+    seconds: 380,
     holds: (bad) => bad === 0,
     limitMs: 420_000,
     run: (context) => worstOf(bothWays, async (variant) => (await endedBadly(context, variant, Object.keys(stories), console.error)).length),

@@ -1,8 +1,8 @@
 /** What the scenes of deaths and outages share. */
 
 import { fileURLToPath } from "node:url";
-import { startProcesses } from "../harness/processes.mjs";
-import { folderBundle } from "../harness/world.mjs";
+import { startProcesses } from "../tools/harness/processes.mjs";
+import { folderBundle } from "../tools/harness/world.mjs";
 import { sleep } from "./apps.mjs";
 import { replaced } from "./switched-off.mjs";
 

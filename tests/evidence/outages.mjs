@@ -1,7 +1,7 @@
 /** Scenes in which KV, the coordinators or the renders themselves fail or lag for a while. */
 
 import assert from "node:assert/strict";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { builtApp, everyWay, generationOf, inWorld, isHit, isStale, renderOf, sleep, worstOf } from "./apps.mjs";
 import { everyIsolate, keptInKv, onegenWorker, toldBy, until } from "./outage-tools.mjs";
 
@@ -224,7 +224,7 @@ export const scenes = [
   }),
   scene("failing_render_count", {
     required: `<= ${MOST_FAILING_RENDERS} in ${FAILING_MS / 1000} s; the good page served throughout, its age and expire kept`,
-    seconds: 60,
+    seconds: 70,
     holds: (failed) => failed <= MOST_FAILING_RENDERS,
     run: (context) => worstWorld(context, {}, failingRenders),
     controlName: "no back-off",
@@ -236,7 +236,7 @@ export const scenes = [
   }),
   scene("coordinator_down_errors", {
     required: "0; stale served, regenerated at most once per isolate per back-off",
-    seconds: 80,
+    seconds: 120,
     holds: (errors) => errors === 0,
     run: (context) => worstWorld(context, { wrapObjects: true }, errorsWithoutCoordinators),
     controlName: "OpenNext's own objects",
@@ -246,7 +246,7 @@ export const scenes = [
   }),
   scene("kv_down_errors", {
     required: "0 visits without 200 and the page that was made once; repaired when KV returns",
-    seconds: 80,
+    seconds: 40,
     holds: (wrong) => wrong === 0,
     run: (context) => worstWorld(context, { isolates: 5, kv: "bridge" }, errorsWithoutKv),
     controlName: "OpenNext's own cache",

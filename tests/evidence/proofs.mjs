@@ -1,7 +1,7 @@
 // Scenes without a runtime: what `make simulate`, `make planted` and `make exhaustive` find.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 
 const HISTORIES = 60_000;
 const MORE_HISTORIES = 2_000_000;
@@ -71,7 +71,7 @@ const simulated = (histories) => ({
 export const scenes = [
   scene("fuzz_panics", {
     required: `0 of whoever reads stored values, rows, messages, requests, tokens, keys and options, and of what is done with them`,
-    seconds: 110,
+    seconds: 180,
     holds: (count) => count === 0,
     quiet: true,
     limitMs: LIMIT_MS,

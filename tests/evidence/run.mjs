@@ -1,5 +1,5 @@
 // `make evidence`: every scene; `--only a,b` plays those alone, `--long` their long forms; `--packages` tells what they need of Debian.
-import { runScenesAndExit } from "../harness/scenes.mjs";
+import { runScenesAndExit } from "./runner/scenes.mjs";
 import { scenes as apiPanic } from "./api-panic.mjs";
 import { scenes as api } from "./api.mjs";
 import { scenes as bench } from "./bench.mjs";

@@ -1,5 +1,5 @@
 // Scenes in which many ask for the same page at once, on several isolates: one of them renders.
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { bothWays, builtApp, everyWay, inWorld, mustBe200, renderOf, sleep, worstOf } from "./apps.mjs";
 import { grantingEverybody } from "./switched-off.mjs";
 
@@ -43,7 +43,7 @@ async function coldStampede(world) {
 
 const coldStampedeRenders = scene("cold_stampede_renders", {
   required: "1 render, 1 version, all 200",
-  seconds: 60,
+  seconds: 40,
   holds: (renders) => renders === 1,
   limitMs: 240_000,
   run: (context) => worstOf(everyWay, async (variant) => inWorld(context, { bundle: await builtApp(variant) }, coldStampede)),
@@ -185,7 +185,7 @@ function mustDiffer(visits) {
 
 const representationsRenders = scene("representations_renders", {
   required: "1 render",
-  seconds: 60,
+  seconds: 35,
   holds: (renders) => renders === 1,
   limitMs: 240_000,
   // 15.5 has no segments to prefetch.

@@ -1,9 +1,9 @@
 // Scenes of tags: how soon invalidations are heard of, by how many, and whose clock counts; on both hosts at once.
 import assert from "node:assert/strict";
-import { TOKEN } from "../fleet/onegen-worker.mjs";
-import { scene } from "../harness/scenes.mjs";
-import { setClocks, withClocks } from "../two-hosts/clocks.mjs";
-import { expiring, hard } from "../two-hosts/invalidating.mjs";
+import { TOKEN } from "../e2e/fleet/onegen-worker.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { setClocks, withClocks } from "../e2e/two-hosts/clocks.mjs";
+import { expiring, hard } from "../e2e/two-hosts/invalidating.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { OWN_CACHES, withOnegen, withOnegenBothWays, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS, dateOf } from "./fleet-tools.mjs";
@@ -37,7 +37,7 @@ async function oldAnswers(hosts, windowMs) {
 
 const tagOldAnswers = scene("tag_old_answers", {
   required: "0 old answers later than one window after `revalidateTag`; without a window at once",
-  seconds: 60,
+  seconds: 80,
   holds: (old) => old === 0,
   limitMs: 240_000,
   run: async (context) => {
@@ -82,7 +82,7 @@ async function wrongByClocks(hosts) {
 
 const skewedClocksWrong = scene("skewed_clocks_wrong", {
   required: `0 invalidations lost and 0 pages made anew without one, with clocks that are off by ${SKEWS_MS.map((ms) => ms / 1000).join(", ")} s`,
-  seconds: 60,
+  seconds: 110,
   holds: (wrong) => wrong === 0,
   limitMs: 240_000,
   run: (context) => withOnegen(context, wrongByClocks, withClocks(SKEWS_MS)),
@@ -122,7 +122,7 @@ async function missedTags(hosts) {
 
 const thousandTagsMissed = scene("thousand_tags_missed", {
   required: `0 of ${TAGS} tags, a hundred each on the ten cached calls of a page`,
-  seconds: 80,
+  seconds: 160,
   holds: (missed) => missed === 0,
   limitMs: 300_000,
   // Whoever wants no window asks on every read, however busy the ledger is.
@@ -156,7 +156,7 @@ async function rendersAfterExpiry(hosts) {
 
 const regeneratedThenExpire = scene("regenerated_then_expire", {
   required: "0 renders after `{ expire }` has passed of a page that was regenerated since",
-  seconds: 30,
+  seconds: 55,
   holds: (renders) => renders === 0,
   run: (context) => withOnegenBothWays(context, rendersAfterExpiry),
   controlName: OWN_CACHES,
@@ -226,7 +226,7 @@ async function wrongWithoutLedger(hosts, classes) {
 
 const ledgerDownWrong = scene("ledger_down_wrong", {
   required: "0 answers other than 200 of warm and cold places, and 0 lost invalidations of which nobody is told",
-  seconds: 60,
+  seconds: 35,
   holds: (wrong) => wrong === 0,
   limitMs: 240_000,
   run: (context) =>

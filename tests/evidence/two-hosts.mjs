@@ -1,7 +1,7 @@
 // Scenes of one build of one app on two hosts at once: processes of `next start` and isolates of OpenNext's Worker.
-import { scene } from "../harness/scenes.mjs";
-import { failures as pagesRouterFailures } from "../two-hosts/pages-router.mjs";
-import { everyResponse, faultsOf, variesOf } from "../two-hosts/proxy-headers.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { failures as pagesRouterFailures } from "../e2e/two-hosts/pages-router.mjs";
+import { everyResponse, faultsOf, variesOf } from "../e2e/two-hosts/proxy-headers.mjs";
 import { mustBe200, renderOf, sleep } from "./apps.mjs";
 import { OWN_CACHES, withOnegenBothWays, withOwnCaches } from "./both-hosts.mjs";
 import { QUIET_MS, versionsOf } from "./fleet-tools.mjs";
@@ -100,7 +100,7 @@ const EVERY_BYTE = Buffer.from(Uint8Array.from({ length: 256 * 16 }, (_, at) => 
 
 const fleetAndEdgeRenders = scene("fleet_and_edge_renders", {
   required: "1 render between both hosts for each event, the same bytes on both",
-  seconds: 45,
+  seconds: 60,
   holds: (renders) => renders === 1,
   limitMs: 180_000,
   run: (context) =>
@@ -124,7 +124,7 @@ const fleetAndEdgeRenders = scene("fleet_and_edge_renders", {
 
 const pagesRouterFailed = scene("pages_router_failed", {
   required: "0 checks failed, between two of each host and across",
-  seconds: 60,
+  seconds: 70,
   holds: (failed) => failed === 0,
   limitMs: 240_000,
   run: (context) =>
@@ -149,7 +149,7 @@ async function withoutOnegen(context) {
 
 const proxyHeadersWrong = scene("proxy_headers_wrong", {
   required: "0 responses that mislead a shared cache",
-  seconds: 60,
+  seconds: 90,
   holds: (wrong) => wrong === 0,
   limitMs: 240_000,
   run: async (context) => {

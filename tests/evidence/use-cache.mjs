@@ -1,6 +1,6 @@
 // Scenes of `use cache`, on both hosts.
-import { scene } from "../harness/scenes.mjs";
-import { sealsOf } from "../use-cache/checks.mjs";
+import { scene } from "./runner/scenes.mjs";
+import { sealsOf } from "../e2e/use-cache/checks.mjs";
 import { builtApp, inWorld } from "./apps.mjs";
 import { withNextItself, withOnegen } from "./fleet-tools.mjs";
 
@@ -33,7 +33,7 @@ const world = async (variant) => ({ bundle: await builtApp(variant), isolates: 2
 
 const useCacheMismatches = scene("use_cache_mismatches", {
   required: "0, each made once",
-  seconds: 30,
+  seconds: 35,
   holds: (found) => found === 0,
   run: async (context) => {
     const fleet = await withOnegen(context, { variant: "onegen-use-cache" }, mismatchesOfOne);

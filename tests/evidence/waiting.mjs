@@ -1,5 +1,5 @@
 // Scenes about who must not wait: nobody for a render that will not be stored, or for a lease that nobody uses.
-import { scene } from "../harness/scenes.mjs";
+import { scene } from "./runner/scenes.mjs";
 import { bothWays, builtApp, everyWay, inWorld, mustBe200, sleep, worstOf } from "./apps.mjs";
 import { replaced, withLimits } from "./switched-off.mjs";
 
@@ -76,7 +76,7 @@ const NO_HIT_FOR_MISS = `
 
 const uncacheableWaiters = scene("uncacheable_waiters", {
   required: `after the first abandonment, ${WAITERS} requests all begin rendering before one ends`,
-  seconds: 120,
+  seconds: 110,
   holds: (begun) => begun === WAITERS,
   limitMs: 480_000,
   run: async (context) => {
@@ -151,7 +151,7 @@ const TAKES_LEASES = `
 
 const prefetchStrandsNoLease = scene("prefetch_strands_no_lease", {
   required: "0 visitors whose request does not regenerate at once",
-  seconds: 60,
+  seconds: 45,
   holds: (stranded) => stranded === 0,
   limitMs: 240_000,
   run: (context) =>

@@ -1,7 +1,7 @@
 // A panic in the HTTPS API while requests wait in it, on real workerd.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { stopAllWorlds } from "../harness/world.mjs";
+import { stopAllWorlds } from "../tools/harness/world.mjs";
 import { afterPanic, panickingWorld, panics, panicsUnderTraffic, unreported } from "./panicking-api.mjs";
 
 after(stopAllWorlds);

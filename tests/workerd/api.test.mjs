@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { sleep } from "../evidence/apps.mjs";
 import { onegenWorker, until } from "../evidence/outage-tools.mjs";
 import { replaced } from "../evidence/switched-off.mjs";
-import { startWorld, stopAllWorlds } from "../harness/world.mjs";
+import { startWorld, stopAllWorlds } from "../tools/harness/world.mjs";
 import { Client, ask, beforeEverything, everythingStored, frame, inPieces, keyOf, readFrame, storedHandler, storedState, tokenList, tokens } from "./api-client.mjs";
 
 const MiB = 1024 * 1024;

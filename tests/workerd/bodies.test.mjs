@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isHit, sleep } from "../evidence/apps.mjs";
-import { startWorld, stopAllWorlds } from "../harness/world.mjs";
+import { startWorld, stopAllWorlds } from "../tools/harness/world.mjs";
 import { plainApp } from "./plain/bundle.mjs";
 
 const MiB = 1024 * 1024;

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { profileOf } from "../../pkg/dist/next-format/invalidation.js";
 import { until } from "../evidence/outage-tools.mjs";
-import { startIsolate } from "../harness/isolates.mjs";
-import { startWorld, stopAllWorlds } from "../harness/world.mjs";
+import { startIsolate } from "../tools/harness/isolates.mjs";
+import { startWorld, stopAllWorlds } from "../tools/harness/world.mjs";
 import { Client, beforeEverything, tokens } from "./api-client.mjs";
 import { LedgerDoor, ledgerWorker } from "./ledger-objects.mjs";
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { onegenWorker } from "../evidence/outage-tools.mjs";
 import { replaced } from "../evidence/switched-off.mjs";
-import { startWorld } from "../harness/world.mjs";
+import { startWorld } from "../tools/harness/world.mjs";
 import { Client, beforeEverything, frame, keyOf, tokenList, tokens } from "./api-client.mjs";
 
 const GLUE = "wasm/api/api.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { isHit, isStale, renderOf, sleep } from "../evidence/apps.mjs";
 import { until } from "../evidence/outage-tools.mjs";
-import { startWorld, stopAllWorlds } from "../harness/world.mjs";
+import { startWorld, stopAllWorlds } from "../tools/harness/world.mjs";
 import { plainApp } from "./plain/bundle.mjs";
 
 const [OLDER, NEWER] = [0, 1];

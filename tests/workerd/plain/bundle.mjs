@@ -1,7 +1,7 @@
 // The plain Worker as the harness loads it, bundled once per process from the package as it stands.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { inlineBundle, wranglerBundle } from "../../harness/world.mjs";
+import { inlineBundle, wranglerBundle } from "../../tools/harness/world.mjs";
 
 const made = new Map();
 
