@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { stopAllWorlds } from "../tools/harness/world.mjs";
-import { panickingWorld, panics, panicsUnderTraffic, unreported } from "./panicking-api.mjs";
+import { afterPanic, panickingWorld, panics, panicsUnderTraffic, unreported } from "./panicking-api.mjs";
 
 after(stopAllWorlds);
 
@@ -31,6 +31,12 @@ test("where a panic is not reported, the first deadline that passes ends all wai
   const { answers, next } = await panics(world, { limitMs: 8000 });
   areInterrupted(answers);
   for (const { status } of next) assert.equal(status, 200);
+  await world.stop();
+});
+
+test("a request that begins before anything has ended the broken one has a fresh instance", async () => {
+  const world = await panickingWorld(unreported(60_000));
+  for (const { stranded, status } of await afterPanic(world)) assert.deepEqual([stranded, status], [undefined, 200]);
   await world.stop();
 });
 

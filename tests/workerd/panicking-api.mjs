@@ -108,6 +108,16 @@ export async function panics(world, { rounds = 2, each = 8, limitMs = 5000 } = {
   return { answers, next };
 }
 
+/** Panics in a request, and what becomes of the ones that follow at once, while nothing has ended that request yet. @returns {Promise<object[]>} */
+export async function afterPanic(world, { limitMs = 5000 } = {}) {
+  const shop = new Client(world, tokens.writer);
+  await world.visit(0, "/panic?calls=1");
+  shop.ask("POST", "/v1/touch", { key: keyOf("/struck") }).catch(() => {});
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const key = keyOf("/after žluťoučký kůň");
+  return [await answerWithin(limitMs, shop.render(key, "rendered").then(() => shop.acquire(key))), await answerWithin(limitMs, shop.acquire(keyOf("/other")))];
+}
+
 /**
  * Requests one after the other on many lanes, and panics among them.
  *
