@@ -7,7 +7,6 @@ import { askProbe } from "./probe.js";
  */
 export async function rendering(path, work) {
   const id = crypto.randomUUID();
-  console.log(`[render] ${path} ${id}`);
   const order = await askProbe("/render", { path, id }, "POST");
   const result = await work?.();
   if (order?.delayMs) await sleep(order.delayMs);
