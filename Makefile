@@ -91,9 +91,9 @@ fmt: | tools
 	cargo fmt
 	oxfmt pkg/src
 
-# --- the example apps -------------------------------------------------------------------------------------------------------
+# --- the example app --------------------------------------------------------------------------------------------------------
 
-# All of them, which scenes visit.
+# All of its builds, which scenes visit.
 .PHONY: apps apps-workers apps-fleet
 apps: apps-workers apps-fleet
 
@@ -223,7 +223,7 @@ test-app: test-apps-workers
 # What tests are named after that play in `make evidence`: further versions of Next.js, further builds of its own.
 OTHER_BUILDS := 15\.5|16\.2|16\.3|standalone output of webpack|edge-webpack
 
-# The fleet app on `next start`.
+# The example app on `next start`.
 .PHONY: test-fleet
 test-fleet: test-apps-fleet
 	node --test --test-concurrency=1 --test-skip-pattern='$(OTHER_BUILDS)' 'tests/e2e/fleet/*.test.mjs'

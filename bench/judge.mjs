@@ -1,7 +1,8 @@
 /** How long it takes to say of an entry in memory that it is fresh: with tags, against a copy of the ledger. */
 
 import { performance } from "node:perf_hooks";
-import { Engine, core } from "../pkg/dist/engine/node.js";
+import { core } from "../pkg/dist/engine/node.js";
+import { isolateOver } from "../tests/tools/harness/isolates.mjs";
 
 const EPOCH = 1;
 const ROWS_AT_ONCE = 1000;
@@ -10,7 +11,7 @@ const KEY = "/judged";
 
 /** Microseconds for each of several runs, after a first that counts for nothing. @param {{ tags: number, invalidated: number, runs: number }} size */
 export function judging({ tags, invalidated, runs }) {
-  const engine = new Engine({ app: "app", windowMs: 60_000 }, "build", "secret");
+  const { engine } = isolateOver({ options: { app: "app", windowMs: 60_000 } });
   const now = Date.now();
   for (let number = 0; number < invalidated; number += ROWS_AT_ONCE) follow(engine, number, Math.min(invalidated, number + ROWS_AT_ONCE), now);
   remember(engine, tags, invalidated, now);

@@ -16,7 +16,7 @@ const AT_ONCE = 8;
 const [WARM_UP, REQUESTS, ONE_BY_ONE] = [200, 2000, 500];
 
 /**
- * Pages that live for an hour, of the fleet app, and of the app on OpenNext; not of the build, which may be an hour old. Each visitor
+ * Pages that live for an hour, of the app on `next start` and on OpenNext; not of the build, which may be an hour old. Each visitor
  * has one: whoever asks for a page that is being asked for is given that answer by Next.js, the sooner a cache answers the fewer.
  */
 const [ON_NODE, ON_WORKERD] = ["/measured", "/isr/measured"].map((path) => Array.from({ length: AT_ONCE }, (_, visitor) => `${path}-${visitor}`));

@@ -22,7 +22,7 @@ const sizes = [1000, 20_000, 200_000, 2_000_000];
 const tagCounts = [0, 7, 100];
 const pages = [...sizes.map((bytes) => ({ bytes, tags: 7 })), ...tagCounts.filter((tags) => tags !== 7).map((tags) => ({ bytes: 20_000, tags }))];
 
-/** Variants of the fleet app, by what keeps its pages; without Redis where there is none. */
+/** Variants of the example app on `next start`, by what keeps its pages; without Redis where there is none. */
 const onNode = (...variants) => [...variants, ...(redisIsInstalled() ? ["redis"] : [])];
 const keepers = { next: "its own cache", onegen: "Onegen", redis: "a Redis handler", naive: "a handler with a Map" };
 

@@ -28,7 +28,7 @@ const config = {
 export async function benchBundle({ vinext = false } = {}) {
   const stage = path.join(built, vinext ? "bench-vinext" : "bench");
   await rm(stage, { recursive: true, force: true });
-  await lay(stage, "worker.js", path.join(built, "source/examples/next-app/node_modules"));
+  await lay(stage, "worker.js", path.join(built, "source/examples/app/node_modules"));
   if (vinext) await lay(stage, "vinext/worker.js", here("vinext/node_modules"));
   await writeFile(path.join(stage, "wrangler.json"), JSON.stringify({ ...config, main: vinext ? "vinext/worker.js" : "worker.js" }));
   return wranglerBundle({ config: path.join(stage, "wrangler.json"), outdir: path.join(stage, "bundle"), main: "worker.js" });

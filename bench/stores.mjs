@@ -4,7 +4,7 @@ import { startFleet } from "../tests/e2e/fleet/fleet.mjs";
 import { TOKEN, startOnegenWorker } from "../tests/e2e/fleet/onegen-worker.mjs";
 import { startRedis } from "./redis.mjs";
 
-/** @typedef {"next" | "naive" | "onegen" | "redis"} Kept variants of the fleet app; `naive` has a Map in each process */
+/** @typedef {"next" | "naive" | "onegen" | "redis"} Kept variants of the example app on `next start`; `naive` has a Map in each process */
 
 /** Starts the stores of several variants. @param {Kept[]} variants */
 export async function startStores(variants) {

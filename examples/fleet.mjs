@@ -6,7 +6,7 @@ import { TOKEN, startOnegenWorker } from "../tests/e2e/fleet/onegen-worker.mjs";
 
 const FIRST_LEASE_S = 10;
 
-console.log("Building the fleet app (the first time takes a minute)…");
+console.log("Building the example app (the first time takes a minute)…");
 await buildFleet("onegen");
 const worker = await startOnegenWorker();
 const fleet = await startFleet({ variant: "onegen", processes: 2, url: worker.url, token: TOKEN });

@@ -3,8 +3,10 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdir, readFile, readdir, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 
 const stamps = new URL("../.build/stamps/", import.meta.url);
+const example = fileURLToPath(new URL("../../examples/app", import.meta.url));
 
 /** Does `work`, unless it was already done for the same inputs. What it makes is `made`, which is removed beforehand. */
 export async function stage(name, made, inputs, work) {
@@ -23,11 +25,29 @@ export function hash(...values) {
   return createHash("sha256").update(JSON.stringify(values)).digest("hex");
 }
 
-/** A hash of all files below `root` of which `keep` says yes to the relative path. */
-export async function hashTree(root, keep = () => true) {
+/**
+ * The files of the example app: those of a configuration lie over the shared ones.
+ *
+ * @param {"workers" | "fleet"} configuration a folder of its `configs/`
+ * @returns {Promise<Map<string, string>>} where each file is, by its name in the app
+ */
+export async function exampleApp(configuration) {
+  const shared = await treeOf(example);
+  for (const file of shared.keys()) if (file.startsWith("configs/")) shared.delete(file);
+  return new Map([...shared, ...(await treeOf(path.join(example, "configs", configuration)))]);
+}
+
+/** Where each file below a folder is, by its relative path. */
+async function treeOf(root) {
+  return new Map((await listFiles(root)).map((file) => [file, path.join(root, file)]));
+}
+
+/** A hash of all files of a tree, or below a folder, of which `keep` says yes to the relative path. */
+export async function hashTree(from, keep = () => true) {
+  const tree = typeof from === "string" ? await treeOf(from) : from;
   const digest = createHash("sha256");
-  for (const file of (await listFiles(root)).filter(keep)) {
-    digest.update(`${file}\0`).update(createHash("sha256").update(await readFile(path.join(root, file))).digest());
+  for (const file of [...tree.keys()].filter(keep).sort()) {
+    digest.update(`${file}\0`).update(createHash("sha256").update(await readFile(tree.get(file))).digest());
   }
   return digest.digest("hex");
 }
@@ -47,11 +67,11 @@ export async function listFiles(root) {
   return found.sort();
 }
 
-/** Makes `to` hold the same source files as `from`; what was installed or built there stays. */
+/** Makes `to` hold the same source files as `from`, a tree or a folder; what was installed or built there stays. */
 export async function copyTree(from, to) {
   await mkdir(to, { recursive: true });
-  const wanted = await listFiles(from);
-  const unwanted = (await listFiles(to)).filter((file) => !wanted.includes(file));
+  const wanted = typeof from === "string" ? await treeOf(from) : from;
+  const unwanted = (await listFiles(to)).filter((file) => !wanted.has(file));
   for (const file of unwanted) {
     await rm(path.join(to, file));
     // An empty folder may mean something to a build, as `pages` does. One that is not empty stays.
@@ -59,7 +79,7 @@ export async function copyTree(from, to) {
       if (!(await rmdir(path.join(to, folder)).then(() => true, () => false))) break;
     }
   }
-  for (const file of wanted) await cp(path.join(from, file), path.join(to, file));
+  for (const [file, source] of wanted) await cp(source, path.join(to, file));
 }
 
 /** The files below a folder, by their names there, as `layFiles` takes them. */

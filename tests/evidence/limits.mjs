@@ -1,7 +1,7 @@
 // Scenes about limits: crowds, panics, large bodies, mistakes in the configuration, and what a request may cost.
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { fileBody } from "../../examples/next-app/lib/file-body.js";
+import { fileBody } from "../../examples/app/configs/workers/lib/file-body.js";
 import { scene } from "./runner/scenes.mjs";
 import { startWorld } from "../tools/harness/world.mjs";
 import { withOnegen } from "../../pkg/dist/opennext/config.js";

@@ -1,11 +1,10 @@
 // Fetched data in `next start`: one process fetches it for all, and no page is built on what was invalidated. In virtual time.
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { RequestContext, runInContext } from "../../pkg/dist/host/context.js";
-import { Engine } from "../../pkg/dist/engine/node.js";
-import { Host } from "../../pkg/dist/host/host.js";
+import { runInContext } from "../../pkg/dist/host/context.js";
 import { NextHost } from "../../pkg/dist/next/host.js";
-import { RecordingStores } from "./recording-stores.mjs";
+import { isolateOver, newRequest } from "../tools/harness/isolates.mjs";
+import { RecordingStores } from "../tools/harness/stores.mjs";
 
 const KEY = "0".repeat(64);
 const NOW = 1_800_000_000_000;
@@ -20,18 +19,17 @@ beforeEach(() => {
 });
 
 function newProcess(options = {}) {
-  const host = new Host({ engine: new Engine({}, "build", "secret"), stores });
+  const { host } = isolateOver({ stores });
   return new NextHost({ host, shareLifetime() {}, ...options });
 }
 
-const newContext = () => new RequestContext(undefined, undefined, { waitUntil() {} });
 const seconds = (count) => mock.timers.tick(count * 1000);
 const data = (body = "e30=") => ({ kind: "FETCH", data: { headers: {}, body, status: 200, url: "https://example.com" }, revalidate: 60 });
 const store = (server, context, body) => runInContext(context, () => server.set(KEY, data(body), { fetchCache: true, tags: ["t"] }));
-const read = (server, context = newContext(), asked = ASKED) => runInContext(context, () => server.get(KEY, asked));
+const read = (server, context = newRequest(), asked = ASKED) => runInContext(context, () => server.get(KEY, asked));
 
 async function fetched(server) {
-  const context = newContext();
+  const context = newRequest();
   assert.equal(await read(server, context), null);
   await store(server, context);
   stores.took();
@@ -39,7 +37,7 @@ async function fetched(server) {
 
 test("what is missing is fetched by one, under a lease, and is there for another process", async () => {
   const server = newProcess();
-  const context = newContext();
+  const context = newRequest();
   assert.equal(await read(server, context), null);
   await store(server, context);
   assert.deepEqual(stores.took(), ["acquire fill", "publish under a lease"]);
@@ -50,7 +48,7 @@ test("what is missing is fetched by one, under a lease, and is there for another
 
 test("a request that fetches it already does not wait for itself", async () => {
   const server = newProcess();
-  const context = newContext();
+  const context = newRequest();
   await read(server, context);
   assert.equal(await read(server, context), null);
   assert.deepEqual(stores.took(), ["acquire fill"]);
@@ -58,7 +56,7 @@ test("a request that fetches it already does not wait for itself", async () => {
 
 test("what was not stored by the end of the request is given back, and nobody waits for it", async () => {
   const server = newProcess();
-  const context = newContext();
+  const context = newRequest();
   await read(server, context);
   await server.giveBack(context, false);
   assert.deepEqual(stores.took(), ["acquire fill", "abandon not_stored"]);
@@ -76,9 +74,9 @@ test("of what is stale by age one is told so, and the others that it is fresh", 
 test("the caller's own lifetime counts, not the one that it was stored with", async () => {
   await fetched(newProcess());
   seconds(30);
-  assert.equal((await read(newProcess(), newContext(), { ...ASKED, revalidate: 10 })).lastModified, 1);
+  assert.equal((await read(newProcess(), newRequest(), { ...ASKED, revalidate: 10 })).lastModified, 1);
   seconds(60);
-  assert.equal((await read(newProcess(), newContext(), { ...ASKED, revalidate: 600 })).lastModified, Date.now());
+  assert.equal((await read(newProcess(), newRequest(), { ...ASKED, revalidate: 600 })).lastModified, Date.now());
 });
 
 test("without collapsing everybody is told that it is stale, and nobody is asked", async () => {

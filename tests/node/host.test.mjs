@@ -1,11 +1,10 @@
 // What `next start` is told of entries, and what becomes of what it stores: over stores in memory, in virtual time.
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { RequestContext, runInContext } from "../../pkg/dist/host/context.js";
-import { Engine } from "../../pkg/dist/engine/node.js";
-import { Host } from "../../pkg/dist/host/host.js";
+import { runInContext } from "../../pkg/dist/host/context.js";
 import { NextHost } from "../../pkg/dist/next/host.js";
-import { RecordingStores } from "./recording-stores.mjs";
+import { isolateOver, newRequest } from "../tools/harness/isolates.mjs";
+import { RecordingStores } from "../tools/harness/stores.mjs";
 
 const KEY = "/route-cache/APP_PAGE/0a91/$/blog/one";
 const PAGE = { kind: "APP_PAGE" };
@@ -21,15 +20,14 @@ beforeEach(() => {
   lifetimes = new Map();
 });
 
-/** The engine is one per process: a new one takes the place of the one before. */
 function newProcess() {
-  const host = new Host({ engine: new Engine({}, "build", "secret"), stores });
+  const { host } = isolateOver({ stores });
   return new NextHost({ host, shareLifetime: (key, lifetime) => lifetimes.set(key, lifetime) });
 }
 
 const page = (html = "<p>") => ({ kind: "APP_PAGE", html, rscData: Buffer.from("1:[]"), headers: { "x-next-cache-tags": "posts" }, postponed: undefined, status: 200, segmentData: undefined });
 const minutes = (count) => mock.timers.tick(count * 60_000);
-const inRequest = (work, context = new RequestContext(undefined, undefined, { waitUntil() {} })) => runInContext(context, work);
+const inRequest = (work, context = newRequest()) => runInContext(context, work);
 
 async function rendered(server, value = page(), cacheControl = { revalidate: 3600, expire: 86400 }) {
   assert.equal(await inRequest(() => server.get(KEY, PAGE)), null);
@@ -81,7 +79,7 @@ test("what is past its expire is a miss", async () => {
 });
 
 test("of a page that the build did not find a miss is told as expired: Next.js would believe the build for ever", async () => {
-  const host = new Host({ engine: new Engine({}, "build", "secret"), stores });
+  const { host } = isolateOver({ stores });
   const server = new NextHost({ host, shareLifetime() {}, wasNotFound: async (key) => key === KEY });
   assert.deepEqual(await server.get(KEY, { kind: "PAGES" }), { lastModified: -1, value: null });
   await server.set(KEY, null, { cacheControl: { revalidate: 60, expire: 600 } });
@@ -140,7 +138,7 @@ test("a prefetch leaves a stale page to a visitor", async () => {
   await rendered(newProcess());
   minutes(61);
   stores.took();
-  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const context = newRequest();
   context.prefetch = true;
   const { lastModified } = await inRequest(() => newProcess().get(KEY, PAGE), context);
   assert.equal(lastModified, Date.now());
@@ -149,12 +147,12 @@ test("a prefetch leaves a stale page to a visitor", async () => {
 
 test("a request that was to render and stored nothing gives its lease back, and one that stored does not", async () => {
   const server = newProcess();
-  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const context = newRequest();
   await inRequest(() => server.get(KEY, PAGE), context);
   await server.giveBack(context, false);
   await server.giveBack(context, false);
   assert.deepEqual(stores.took(), ["acquire fill", "abandon not_stored"]);
-  const other = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const other = newRequest();
   await inRequest(() => server.get("/other", PAGE), other);
   await server.set("/other", page(), { cacheControl: { revalidate: 60, expire: 600 } });
   await server.giveBack(other, false);
@@ -164,7 +162,7 @@ test("a request that was to render and stored nothing gives its lease back, and 
 test("a shell gives back at once, and as unused, what its page would have been rendered with", async () => {
   const server = newProcess();
   const inPages = (key, isFallback) => server.get(`/route-cache/PAGES/77/$${key}`, { kind: "PAGES", isFallback });
-  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const context = newRequest();
   await inRequest(() => inPages("/shop/one"), context);
   await inRequest(() => inPages("/shop/[slug]", true), context);
   assert.equal(context.served.miss.reason, "pass", "of the shell");
@@ -174,12 +172,12 @@ test("a shell gives back at once, and as unused, what its page would have been r
 
 test("a page of the Pages Router that was stored, or of the App Router, is not given back as a shell", async () => {
   const server = newProcess();
-  const stored = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const stored = newRequest();
   const key = "/route-cache/PAGES/77/$/shop/one";
   await inRequest(() => server.get(key, { kind: "PAGES" }), stored);
   await inRequest(() => server.set(key, { kind: "PAGES", html: "<p>", pageData: {} }, { cacheControl: { revalidate: 60, expire: 600 } }), stored);
   await server.giveBackShell(stored);
-  const streamed = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const streamed = newRequest();
   await inRequest(() => server.get(KEY, PAGE), streamed);
   await server.giveBackShell(streamed);
   assert.deepEqual(stores.took(), ["acquire fill", "publish under a lease", "acquire fill"]);
@@ -189,7 +187,7 @@ test("an on-demand regeneration announces itself by the page's tag, and renders 
   const server = newProcess();
   await rendered(server);
   stores.took();
-  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const context = newRequest();
   context.onDemand = true;
   assert.equal(await inRequest(() => server.get(KEY, PAGE), context), null);
   await inRequest(() => server.set(KEY, page("<p>new"), { cacheControl: { revalidate: 60, expire: 600 } }), context);
@@ -198,7 +196,7 @@ test("an on-demand regeneration announces itself by the page's tag, and renders 
 
 test("of an on-demand regeneration that others could not be told of, whoever asked for it hears", async () => {
   stores.answers = false;
-  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const context = newRequest();
   context.onDemand = true;
   await assert.rejects(inRequest(() => newProcess().get(KEY, PAGE), context), /invalidation of _N_T_\/blog\/one could not be recorded/);
 });
@@ -246,8 +244,7 @@ test("who reads while an invalidation of the entry's tags is under way waits for
 
 test("what a request renders under a lease that another was granted is as old as its own beginning", async () => {
   const server = newProcess();
-  const request = () => new RequestContext(undefined, undefined, { waitUntil() {} });
-  const [first, second] = [request(), request()];
+  const [first, second] = [newRequest(), newRequest()];
   first.position = { epoch: 1, number: 3 };
   second.position = { epoch: 1, number: 9 };
   await inRequest(() => server.get(KEY, PAGE), second);

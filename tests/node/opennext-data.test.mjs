@@ -2,11 +2,10 @@
 // driven as far as it asks for data (@opennextjs/aws 4.1, `adapters/cache.js`), in virtual time.
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { RequestContext, runInContext } from "../../pkg/dist/host/context.js";
-import { Engine } from "../../pkg/dist/engine/node.js";
-import { Host } from "../../pkg/dist/host/host.js";
+import { runInContext } from "../../pkg/dist/host/context.js";
 import { OpenNextHost } from "../../pkg/dist/opennext/host.js";
-import { RecordingStores } from "./recording-stores.mjs";
+import { isolateOver, newRequest } from "../tools/harness/isolates.mjs";
+import { RecordingStores } from "../tools/harness/stores.mjs";
 
 const KEY = "0".repeat(64);
 const PAGE = "/route-cache/APP_PAGE/77/$/shop/one";
@@ -33,17 +32,17 @@ beforeEach(() => {
 });
 
 function newIsolate(options = {}) {
-  const host = new Host({ engine: new Engine({ windowMs: 0 }, "build", "secret"), stores });
+  const { host } = isolateOver({ stores, options: { windowMs: 0 } });
   return new OpenNextHost({ host, seeded: false, previewId: "preview", ...options });
 }
 
-const newRequest = () => new RequestContext({ url: "https://app.example/shop/one" }, undefined, { waitUntil() {} });
+const newVisit = () => newRequest({ url: "https://app.example/shop/one" });
 const seconds = (count) => mock.timers.tick(count * 1000);
 const data = (body) => ({ kind: "FETCH", data: { headers: {}, body, status: 200, url: "https://example.com" }, revalidate: 60 });
 const store = (isolate, context, body) => runInContext(context, () => isolate.set(KEY, data(body), "fetch"));
 
 /** What OpenNext makes of an entry, for a caller with the tag `t`: null, or the value and whether Next.js finds it stale. */
-const read = (isolate, context = newRequest()) =>
+const read = (isolate, context = newVisit()) =>
   runInContext(context, async () => {
     const entry = await isolate.get(KEY, "fetch");
     if (entry === null) return null;
@@ -55,7 +54,7 @@ const read = (isolate, context = newRequest()) =>
 
 /** A request that renders a page: what it reads becomes part of that. */
 async function newRender(isolate) {
-  const context = newRequest();
+  const context = newVisit();
   await runInContext(context, () => isolate.get(PAGE, "cache"));
   stores.took();
   return context;
@@ -63,7 +62,7 @@ async function newRender(isolate) {
 
 async function fetched(body = "old") {
   const isolate = newIsolate();
-  const context = newRequest();
+  const context = newVisit();
   assert.equal(await read(isolate, context), null);
   await store(isolate, context, body);
   stores.took();
@@ -71,7 +70,7 @@ async function fetched(body = "old") {
 
 test("what is missing is fetched by one, under a lease, and is there for another isolate", async () => {
   const isolate = newIsolate();
-  const context = newRequest();
+  const context = newVisit();
   assert.equal(await read(isolate, context), null);
   assert.equal(await read(isolate, context), null, "it does not wait for itself");
   await store(isolate, context, "new");
@@ -102,7 +101,7 @@ test("what a hard invalidation ended is fetched by one, under a lease", async ()
   await fetched();
   stores.row = HARD;
   const isolate = newIsolate();
-  const context = newRequest();
+  const context = newVisit();
   assert.equal(await read(isolate, context), null);
   await store(isolate, context, "new");
   assert.deepEqual(stores.took(), ["acquire fill", "publish under a lease"]);
@@ -112,10 +111,10 @@ test("what a hard invalidation ended is fetched by one, under a lease", async ()
 test("whoever finds it ended is given what another has fetched meanwhile, in the place of what OpenNext has read", async () => {
   await fetched();
   const isolate = newIsolate();
-  const context = newRequest();
+  const context = newVisit();
   const entry = await runInContext(context, () => isolate.get(KEY, "fetch"));
   stores.row = HARD;
-  const other = newRequest();
+  const other = newVisit();
   await read(isolate, other);
   await store(isolate, other, "new");
   stores.took();
@@ -138,7 +137,7 @@ test("two entries that were made in the same millisecond are told apart", async 
   await fetched();
   stores.row = HARD;
   const isolate = newIsolate();
-  const context = newRequest();
+  const context = newVisit();
   const [one, other] = await runInContext(context, async () => [await isolate.get(KEY, "fetch"), await isolate.get(KEY, "fetch")]);
   assert.notEqual(one.lastModified, other.lastModified);
   assert.ok(Math.abs(one.lastModified - other.lastModified) < 1);

@@ -1,13 +1,12 @@
 // OpenNext's calls about pages of the Pages Router, which it tells caches less of than of the App Router's: over stores in memory.
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { RequestContext, runInContext } from "../../pkg/dist/host/context.js";
-import { Engine } from "../../pkg/dist/engine/node.js";
-import { Host } from "../../pkg/dist/host/host.js";
+import { runInContext } from "../../pkg/dist/host/context.js";
 import { NextHost } from "../../pkg/dist/next/host.js";
 import { OpenNextHost } from "../../pkg/dist/opennext/host.js";
 import { UseCache } from "../../pkg/dist/use-cache/cache.js";
-import { RecordingStores } from "./recording-stores.mjs";
+import { isolateOver, newRequest } from "../tools/harness/isolates.mjs";
+import { RecordingStores } from "../tools/harness/stores.mjs";
 
 const KEY = "/route-cache/PAGES/77/$/shop/one";
 const SHELL = "/route-cache/PAGES/77/$/shop/[slug]";
@@ -22,13 +21,12 @@ beforeEach(() => {
   stores = new RecordingStores();
 });
 
-/** The engine is one per process: a new one takes the place of the one before. */
-const newHost = () => new Host({ engine: new Engine({}, "build", "secret"), stores });
+const newHost = () => isolateOver({ stores }).host;
 const newIsolate = () => new OpenNextHost({ host: newHost(), seeded: false, previewId: "preview" });
 const newProcess = () => new NextHost({ host: newHost(), shareLifetime() {} });
 
-function newRequest() {
-  const context = new RequestContext({ url: "https://app.example/shop/one" }, undefined, { waitUntil() {} });
+function newVisit() {
+  const context = newRequest({ url: "https://app.example/shop/one" });
   context.responded(new Response());
   return context;
 }
@@ -47,7 +45,7 @@ test("OpenNext takes no cached 404: it finds out again, and what was found befor
   await foundByProcess(null);
   seconds(30);
   const isolate = newIsolate();
-  const context = newRequest();
+  const context = newVisit();
   assert.equal(await runInContext(context, () => isolate.get(KEY, "cache")), null);
   assert.equal(context.served.miss.reason, "tombstone");
   await runInContext(context, () => isolate.delete(KEY));
@@ -60,7 +58,7 @@ test("a 404 that is found again after its lifetime lives as long once more", asy
   await foundByProcess(null);
   seconds(61);
   const isolate = newIsolate();
-  const context = newRequest();
+  const context = newVisit();
   await runInContext(context, () => isolate.get(KEY, "cache"));
   await runInContext(context, () => isolate.delete(KEY));
   assert.deepEqual(stores.took(), ["publish"]);
@@ -70,7 +68,7 @@ test("a 404 that is found again after its lifetime lives as long once more", asy
 
 test("of a 404 that OpenNext finds first nobody knows the lifetime: one process renders it", async () => {
   const isolate = newIsolate();
-  const context = newRequest();
+  const context = newVisit();
   await runInContext(context, () => isolate.get(KEY, "cache"));
   await runInContext(context, () => isolate.delete(KEY));
   assert.deepEqual(stores.took(), ["acquire fill", "publish under a lease"]);
@@ -82,20 +80,20 @@ test("the interceptor leaves a redirect to the server, which knows where it lead
   const props = { pageProps: { __N_REDIRECT: "/other", __N_REDIRECT_STATUS: 307 } };
   await foundByProcess({ kind: "REDIRECT", props });
   const isolate = newIsolate();
-  assert.equal(await runInContext(newRequest(), () => isolate.get(KEY)), null);
-  const { value } = await runInContext(newRequest(), () => isolate.get(KEY, "cache"));
+  assert.equal(await runInContext(newVisit(), () => isolate.get(KEY)), null);
+  const { value } = await runInContext(newVisit(), () => isolate.get(KEY, "cache"));
   assert.deepEqual(value.props, props);
 });
 
 test("an on-demand regeneration is announced by the page's tag, once, and only where the app asked for it", async () => {
   const isolate = newIsolate();
-  const byApp = newRequest();
+  const byApp = newVisit();
   byApp.onDemand = byApp.announces = true;
   await runInContext(byApp, () => isolate.get(KEY));
   await runInContext(byApp, () => isolate.get(KEY, "cache"));
   await runInContext(byApp, () => isolate.get(SHELL, "cache"));
   assert.deepEqual(stores.took(), ["append _N_T_/shop/one"]);
-  const byItself = newRequest();
+  const byItself = newVisit();
   byItself.onDemand = true;
   await runInContext(byItself, () => isolate.get(KEY, "cache"));
   assert.deepEqual(stores.took(), []);
@@ -103,7 +101,7 @@ test("an on-demand regeneration is announced by the page's tag, once, and only w
 
 test("what was to render a page and showed its shell is given back as unused", async () => {
   const isolate = newIsolate();
-  const context = newRequest();
+  const context = newVisit();
   await runInContext(context, () => isolate.get(KEY, "cache"));
   await runInContext(context, () => isolate.get(SHELL, "cache"));
   const leases = [...context.leases.values()];
@@ -114,7 +112,7 @@ test("what was to render a page and showed its shell is given back as unused", a
 test("an invalidation that both of its handlers are told of is recorded once, with durations and without", async () => {
   const host = newHost();
   const isolate = new OpenNextHost({ host, seeded: false, previewId: "preview" });
-  const useCache = new UseCache({ host, currentContext: newRequest, sharesPromises: false, ledger: "tag ledger" });
+  const useCache = new UseCache({ host, currentContext: newVisit, sharesPromises: false, ledger: "tag ledger" });
   for (const [expire, recorded] of [[0, "append a"], [60, 'append a {"expire_ms":60000}'], [undefined, "append a {}"]]) {
     const told = { tag: "a", stale: NOW, expire: expire === undefined ? undefined : NOW + expire * 1000 };
     await Promise.all([useCache.updateTags(["a"], { expire }), isolate.writeTags([told])]);

@@ -1,12 +1,11 @@
 // What a response says of the cache: which reading it was made of, and what its headers become.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RequestContext } from "../../pkg/dist/host/context.js";
-import { Engine } from "../../pkg/dist/engine/node.js";
 import { Readings } from "../../pkg/dist/host/readings.js";
 import { headersOf } from "../../pkg/dist/host/response-headers.js";
+import { isolateOver, newRequest } from "../tools/harness/isolates.mjs";
 
-const engine = new Engine({}, "build", "secret");
+const { engine } = isolateOver();
 const STATUS = /^Onegen; hit; ttl=4[89]; detail="generation=7 kv"$/;
 
 /** An entry that is eleven seconds old and fresh for a minute. */
@@ -37,7 +36,7 @@ const KEY = "/route-cache/PAGES/77/$/shop/one";
 const NOT_FOUND = "/route-cache/APP_PAGE/99/$/_not-found";
 
 function asked(...readings) {
-  const context = new RequestContext(undefined, undefined, { waitUntil() {} });
+  const context = newRequest();
   for (const [key, served] of readings) context.serve(key, served);
   return context;
 }

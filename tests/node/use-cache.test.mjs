@@ -4,15 +4,14 @@ import { beforeEach, mock, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import v8 from "node:v8";
 import vm from "node:vm";
-import { RequestContext, currentContext, runInContext } from "../../pkg/dist/host/context.js";
-import { Engine } from "../../pkg/dist/engine/node.js";
-import { Host } from "../../pkg/dist/host/host.js";
+import { currentContext, runInContext } from "../../pkg/dist/host/context.js";
 import { NextHost } from "../../pkg/dist/next/host.js";
 import { UseCache } from "../../pkg/dist/use-cache/cache.js";
 import { handlerOver } from "../../pkg/dist/use-cache/handler.js";
 import { LocalUseCache } from "../../pkg/dist/use-cache/local.js";
 import { bytesOf, streamOf } from "../../pkg/dist/next-format/use-cache-values.js";
-import { RecordingStores } from "./recording-stores.mjs";
+import { isolateOver, newRequest } from "../tools/harness/isolates.mjs";
+import { RecordingStores } from "../tools/harness/stores.mjs";
 
 const KEY = JSON.stringify(["build", "c0ffee", [{ id: 1 }]]);
 const NOW = 1_800_000_000_000;
@@ -68,14 +67,12 @@ beforeEach(() => {
   stores = new LedgerStores();
 });
 
-/** The engine is one per process: a new one takes the place of the one before. */
 function newProcess(options = {}) {
-  const host = new Host({ engine: new Engine({}, "build", "secret"), stores });
+  const { host } = isolateOver({ stores });
   const useCache = new UseCache({ host, currentContext, isNested: () => isNested, sharesPromises: true, ledger: "Onegen Worker", ...options });
   return { host, useCache, ...handlerOver(() => useCache) };
 }
 
-const newContext = () => new RequestContext(undefined, undefined, { waitUntil() {} });
 const within = (context, work) => runInContext(context, work);
 const seconds = (count) => mock.timers.tick(count * 1000);
 const nextsNow = () => performance.timeOrigin + performance.now();
@@ -93,13 +90,13 @@ function entryOf({ value = streamOf(BYTES), ...given } = {}) {
 
 /** One request that finds nothing and stores what it makes. */
 async function made(process, entry = entryOf(), key = KEY) {
-  await within(newContext(), async () => {
+  await within(newRequest(), async () => {
     assert.equal(await process.get(key, []), undefined);
     await process.set(key, Promise.resolve(entry));
   });
 }
 
-const read = (process, softTags = [], key = KEY, context = newContext()) => within(context, () => process.get(key, softTags));
+const read = (process, softTags = [], key = KEY, context = newRequest()) => within(context, () => process.get(key, softTags));
 
 /** Whether Next.js makes an entry anew: at once, behind the visitor's back, or not (next 16.4, `server/use-cache/use-cache-wrapper.js`). */
 function regeneration({ timestamp, revalidate, expire }) {
@@ -144,7 +141,7 @@ test("what is missing is made by one, under a lease", async () => {
 test("a reader waits for a value that is being stored", async () => {
   const process = newProcess();
   const pending = deferred();
-  const writer = newContext();
+  const writer = newRequest();
   await read(process, [], KEY, writer);
   const set = within(writer, () => process.set(KEY, pending.promise));
   const waiting = read(process);
@@ -166,7 +163,7 @@ test("one whose entry or stream fails is a miss for whoever waits, and is given 
   });
   for (const pending of [() => Promise.reject(new Error("the function threw")), async () => entryOf({ value: broken })]) {
     const process = newProcess();
-    const writer = newContext();
+    const writer = newRequest();
     await read(process, [], KEY, writer);
     const set = within(writer, () => process.set(KEY, pending()));
     const waiting = read(process);
@@ -189,7 +186,7 @@ test("what ends at once is not stored, and nobody waits for it", async () => {
 
 test("a request that makes a value already does not wait for itself", async () => {
   const process = newProcess();
-  const context = newContext();
+  const context = newRequest();
   assert.equal(await read(process, [], KEY, context), undefined);
   assert.equal(await read(process, [], KEY, context), undefined);
   assert.deepEqual(stores.took(), ["acquire fill"]);
@@ -197,12 +194,12 @@ test("a request that makes a value already does not wait for itself", async () =
 
 test("a request that stored nothing gives its lease back, and one that stored does not", async () => {
   const process = newProcess();
-  const context = newContext();
+  const context = newRequest();
   await read(process, [], KEY, context);
   await process.useCache.giveBack(context, false);
   await process.useCache.giveBack(context, false);
   assert.deepEqual(stores.took(), ["acquire fill", "abandon not_stored"]);
-  const other = newContext();
+  const other = newRequest();
   await read(process, [], "other", other);
   await within(other, () => process.set("other", Promise.resolve(entryOf())));
   await process.useCache.giveBack(other, false);
@@ -213,7 +210,7 @@ test("of what is stale by age one makes it anew, and for the others it is fresh 
   await made(newProcess());
   seconds(61);
   const leader = newProcess();
-  const context = newContext();
+  const context = newRequest();
   const led = await read(leader, [], KEY, context);
   assert.equal(regeneration(led), "behind");
   assert.equal(led.expire, 86400);
@@ -229,7 +226,7 @@ test("of what is stale by age one makes it anew, and for the others it is fresh 
 
 test("a value is as old as its making began", async () => {
   const process = newProcess();
-  await within(newContext(), async () => {
+  await within(newRequest(), async () => {
     await process.get(KEY, []);
     const entry = entryOf();
     seconds(40);
@@ -275,7 +272,7 @@ test("what a tag has made stale is made anew by one, and served meanwhile", asyn
 
 test("an invalidation in the middle of making a value counts against it", async () => {
   const process = newProcess();
-  await within(newContext(), async () => {
+  await within(newRequest(), async () => {
     await process.get(KEY, []);
     const entry = entryOf();
     await process.updateTags(["posts"]);
@@ -294,7 +291,7 @@ test("what a stored value is made of is waited for, and is never older than it s
   // Nobody tells whether this one's part was made anew meanwhile.
   stores.failing.add("acquire");
   const process = newProcess();
-  const context = newContext();
+  const context = newRequest();
   assert.equal(regeneration(await read(process, [], KEY, context)), "none", "it gets what there is");
   await within(context, () => process.set("outer", Promise.resolve(entryOf())));
   stores.failing.clear();
@@ -304,7 +301,7 @@ test("what a stored value is made of is waited for, and is never older than it s
 
 test("where Next.js compares times, nothing contradicts the order of the ledger", async () => {
   const process = newProcess();
-  const context = newContext();
+  const context = newRequest();
   await within(context, async () => {
     await process.refreshTags();
     await process.get(KEY, ["_N_T_/blog"]);
@@ -319,7 +316,7 @@ test("without the ledger no entry is known to be valid, and nothing throws", asy
   stores.isSilent = true;
   mock.method(console, "warn", () => {});
   const process = newProcess();
-  await within(newContext(), async () => {
+  await within(newRequest(), async () => {
     await process.refreshTags();
     assert.equal(await process.getExpiration(["_N_T_/blog"]), Date.now());
     assert.equal(await process.getExpiration(["_N_T_/blog"]), Date.now());
@@ -335,7 +332,7 @@ test("without the ledger what is there is not replaced by what every process mak
   await made(process);
   stores.isSilent = true;
   seconds(2);
-  await within(newContext(), async () => {
+  await within(newRequest(), async () => {
     await process.refreshTags();
     assert.ok((await process.get(KEY, [])).timestamp <= (await process.getExpiration([])), "Next.js makes it anew");
     await process.set(KEY, Promise.resolve(entryOf({ value: streamOf(Uint8Array.of(1)) })));
@@ -420,7 +417,7 @@ for (const age of [0, 65]) test(`outside of any request values are made under a 
 
 test("in a Worker no request waits for another's promise", async () => {
   const process = newProcess({ sharesPromises: false, waitMs: 50 });
-  const writer = newContext();
+  const writer = newRequest();
   await read(process, [], KEY, writer);
   void within(writer, () => process.set(KEY, new Promise(() => {})));
   seconds(60);
@@ -434,7 +431,7 @@ test("of a request that has ended nothing is kept", async () => {
   const gc = vm.runInNewContext("gc");
   const process = newProcess();
   const refs = await (async () => {
-    const context = newContext();
+    const context = newRequest();
     const entry = entryOf();
     const pending = Promise.resolve(entry);
     await read(process, [], KEY, context);

@@ -1,10 +1,8 @@
 // The memory tier of a whole host: engine, host and the bytes it keeps, over stores that answer at random moments.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RequestContext } from "../../pkg/dist/host/context.js";
-import { Engine } from "../../pkg/dist/engine/node.js";
-import { Host } from "../../pkg/dist/host/host.js";
-import { FakeStores } from "./fake-stores.mjs";
+import { isolateOver, newRequest } from "../tools/harness/isolates.mjs";
+import { FakeStores } from "../tools/harness/stores.mjs";
 
 const KiB = 1024;
 
@@ -21,7 +19,6 @@ function randomNumbers(seed) {
 
 /** A host that tells the most bytes it ever kept; looked at whenever anything happens in it. */
 function watchedHost(options, random) {
-  const engine = new Engine(options, "build", "secret");
   let most = 0;
   const look = () => (most = Math.max(most, host.keptBytes));
   const settle = async () => {
@@ -29,15 +26,13 @@ function watchedHost(options, random) {
     for (let turns = random(4); turns > 0; turns -= 1) await new Promise(setImmediate);
     look();
   };
-  const host = new Host({ engine, stores: new FakeStores(settle) });
+  const { host, engine } = isolateOver({ stores: new FakeStores(settle), options });
   return { host, engine, look, most: () => most };
 }
 
-const newContext = () => new RequestContext(undefined, undefined, { waitUntil() {} });
-
 /** Reads a page, and renders it where the host says so. Gives the body's length. */
 async function visit(host, key, bytes) {
-  const context = newContext();
+  const context = newRequest();
   const { body, miss } = await host.read(context, { kind: "response", key, caller: "renderer" });
   if (body) return body.byteLength;
   await render(host, context, key, bytes, miss.lease);
@@ -63,7 +58,7 @@ async function traffic({ memoryBytes, visits, pages, largest, seed }) {
     const some = Array.from({ length: 8 }, async () => {
       const page = random(pages);
       const key = `/page/${page}`;
-      if (random(5) === 0) await render(host, newContext(), key, (sizes[page] = 2 + random(largest)));
+      if (random(5) === 0) await render(host, newRequest(), key, (sizes[page] = 2 + random(largest)));
       else await visit(host, key, sizes[page]);
       look();
     });

@@ -2,22 +2,19 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterEach, test } from "node:test";
-import { RequestContext } from "../../pkg/dist/host/context.js";
-import { Engine } from "../../pkg/dist/engine/engine.js";
-import { Host } from "../../pkg/dist/host/host.js";
 import * as core from "../../pkg/wasm/engine/engine.js";
-import { FakeStores } from "./fake-stores.mjs";
 
 // The same glue over the engine that has a panic on demand (`make .build/panicking/engine_bg.wasm`).
 core.initSync({ module: readFileSync(new URL("../../.build/panicking/engine_bg.wasm", import.meta.url)) });
+// Only now: the first wasm file that is loaded is the one of the process.
+const { isolateOver, newRequest } = await import("../tools/harness/isolates.mjs");
 
 /** Lets the `calls`-th call of the engine from now on panic; 0 takes that back. */
 const panicAt = (calls) => core.initSync().inject_panic(calls);
 
 const NOW = 1_800_000_000_000;
 const someRead = (key) => ({ read: { kind: "response", key, caller: "renderer", nonce: "n", context: {} } });
-const makeEngine = () => new Engine({}, "build", "secret");
-const makeContext = () => new RequestContext(undefined, undefined, { waitUntil() {} });
+const makeEngine = () => isolateOver().engine;
 
 // A panic tells itself on the console, where these tests want silence.
 console.error = () => {};
@@ -95,12 +92,11 @@ test("a malformed call is the caller's mistake and costs nobody the engine", () 
 test("wherever a panic strikes a read or a publication, both settle, and the next read is served", async () => {
   let struck = 0;
   for (let calls = 1; calls <= 8; calls += 1) {
-    const engine = makeEngine();
-    const host = new Host({ engine, stores: new FakeStores() });
+    const { host, engine } = isolateOver();
     const key = `/page-${calls}`;
     panicAt(calls);
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      const context = makeContext();
+      const context = newRequest();
       const { entry, miss } = await host.read(context, { kind: "response", key, caller: "renderer" });
       assert.ok(entry || miss);
       if (entry) break;
@@ -110,32 +106,31 @@ test("wherever a panic strikes a read or a publication, both settle, and the nex
     }
     struck += engine.panics;
     panicAt(0);
-    const { entry, body } = await host.read(makeContext(), { kind: "response", key, caller: "renderer" });
+    const { entry, body } = await host.read(newRequest(), { kind: "response", key, caller: "renderer" });
     assert.equal(body?.byteLength, 100, `a panic at call ${calls}: ${entry?.reason}`);
   }
   assert.ok(struck >= 5, `only ${struck} panics struck`);
 });
 
 test("what a call was told to keep just before another one panics is let go too", async () => {
-  const host = new Host({ engine: makeEngine(), stores: new FakeStores() });
+  const { host } = isolateOver();
   const value = { shape: "app", parts: [{ name: "html", bytes: new Uint8Array(5000) }], tags: [], revalidate: 60, expire: undefined };
   // The engine keeps nothing before it has seen the ledger.
-  await host.read(makeContext(), { kind: "response", key: "/any", caller: "bystander" });
-  const store = (key) => host.store(makeContext(), { kind: "response", key, startedAt: Date.now(), value });
+  await host.read(newRequest(), { kind: "response", key: "/any", caller: "bystander" });
+  const store = (key) => host.store(newRequest(), { kind: "response", key, startedAt: Date.now(), value });
   panicAt(4);
   await Promise.all([store("/one"), store("/other")]);
   assert.equal(host.keptBytes, 0);
 });
 
 test("what was kept for the memory of the old instance is let go with it", async () => {
-  const engine = makeEngine();
-  const host = new Host({ engine, stores: new FakeStores() });
-  const context = makeContext();
+  const { host } = isolateOver();
+  const context = newRequest();
   const { miss } = await host.read(context, { kind: "response", key: "/kept", caller: "renderer" });
   const value = { shape: "app", parts: [{ name: "html", bytes: new Uint8Array(5000) }], tags: [], revalidate: 60, expire: undefined };
   await host.store(context, { kind: "response", key: "/kept", lease: miss.lease, startedAt: Date.now(), value });
   assert.equal(host.keptBytes, 5000);
   panicAt(1);
-  await host.read(makeContext(), { kind: "response", key: "/other", caller: "renderer" });
+  await host.read(newRequest(), { kind: "response", key: "/other", caller: "renderer" });
   assert.equal(host.keptBytes, 0);
 });

@@ -1,20 +1,20 @@
-// Builds the fleet app for `next start`: `node tests/e2e/fleet/build.mjs [variant…]`; without names, all variants of tests and scenes, with
+// Builds the example app for `next start`: `node tests/e2e/fleet/build.mjs [variant…]`; without names, all variants of tests and scenes, with
 // `--tests` those of `make test`.
 //
-// tests/.build/fleet/source*/    a copy of the app and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
+// tests/.build/fleet/source*/    a copy of the app, in the configuration for fleets, and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
 // tests/.build/fleet/<variant>/  what a container image would hold; node_modules/ is a link to the source's
 
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { copyBuild, copyImage, copyTree, hash, hashTree, layFiles, run, stage } from "../stage.mjs";
+import { copyBuild, copyImage, copyTree, exampleApp, hash, hashTree, layFiles, run, stage } from "../stage.mjs";
 import { testVariants, variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
-const app = path.join(repository, "examples/fleet-app");
 const pkg = path.join(repository, "pkg");
 const output = path.join(repository, "tests/.build/fleet");
+const app = await exampleApp("fleet");
 
 /** What the processes of a variant are started from, and how: `command` is one of Next.js's, or a script of the image. */
 export function imageOf(name) {
@@ -49,7 +49,7 @@ export async function buildFleet(name) {
   });
 }
 
-const sourceFolder = (version) => path.join(output, version === undefined ? "source" : `source-${version}`, "examples/fleet-app");
+const sourceFolder = (version) => path.join(output, version === undefined ? "source" : `source-${version}`, "examples/app");
 
 /**
  * Builds a variant several times, each time over what the build before left, and keeps nothing of it. Rejects when a build fails.
@@ -77,7 +77,7 @@ async function sourceOf(version) {
   const source = { app: folder, dotNext: path.join(folder, ".next") };
   await copyTree(app, source.app);
   await copyTree(pkg, path.join(source.app, "../../pkg"));
-  source.files = { "app.config.mjs": await readFile(path.join(app, "next.config.mjs"), "utf8"), ...(await manifestsOf(version)) };
+  source.files = { "app.config.mjs": await readFile(app.get("next.config.mjs"), "utf8"), ...(await manifestsOf(version)) };
   await layFiles(source.app, source.files);
   const isManifest = (file) => /^(package(-lock)?\.json|\.npmrc)$/.test(file);
   source.installed = hash(await hashTree(source.app, isManifest), await hashTree(pkg, isManifest));

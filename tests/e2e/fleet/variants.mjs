@@ -1,4 +1,4 @@
-// The builds of the fleet app: of which Next.js, with which configuration, from which environment.
+// The builds of the example app: of which Next.js, with which configuration, from which environment.
 //
 // A variant's `files` lie over the app's own; `next.config.mjs` stands beside as `app.config.mjs` for those that extend it. `args` are
 // for `next build`; of a `standalone` variant the image is what Next.js puts together itself; into a `compiled` one Next.js compiles
@@ -28,7 +28,7 @@ const shortExpire = (version) => ({ version, files: { "next.config.mjs": extende
 
 /** The same in CommonJS, which a package of type "module" could not hold. */
 const commonJs = {
-  "package.json": JSON.stringify({ name: "onegen-fleet-app", private: true }),
+  "package.json": JSON.stringify({ name: "onegen-app", private: true }),
   "next.config.js": `module.exports = { cacheHandler: require.resolve("onegen/next"), cacheMaxMemorySize: 0 };\n`,
 };
 

@@ -1,7 +1,7 @@
 // Builds the example app into Workers that miniflare can load: `node tests/e2e/opennext/build.mjs [variant…]`; without names, those of tests and scenes, with
 // `--tests` those of `make test`, with `--bench` those of `make bench` and `make bill`.
 //
-// tests/.build/source*/    a copy of the example app and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
+// tests/.build/source*/    a copy of the example app, in the configuration for Workers, and of pkg/ for each version of Next.js, laid out as in the repository: builds happen here
 // tests/.build/next/       the Next.js builds, which several variants share
 // tests/.build/<variant>/  the Worker: bundle/, assets/, seeds/, its wrangler.json, and variant.json, which says what is what;
 //                          for some also image/, what `next start` is started from
@@ -11,13 +11,13 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { copyBuild, copyImage, copyTree, filesOf, hash, hashTree, layFiles, listFiles, run, stage } from "../stage.mjs";
+import { copyBuild, copyImage, copyTree, exampleApp, filesOf, hash, hashTree, layFiles, listFiles, run, stage } from "../stage.mjs";
 import { benchVariants, nextBuilds, testVariants, variants } from "./variants.mjs";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
-const app = path.join(repository, "examples/next-app");
 const pkg = path.join(repository, "pkg");
 const output = path.join(repository, "tests/.build");
+const app = await exampleApp("workers");
 
 /** What `onegen seed` leaves among the assets. */
 const SEED = /^cdn-cgi\/_onegen\/.*\.bin$/;
@@ -25,7 +25,7 @@ const SEED = /^cdn-cgi\/_onegen\/.*\.bin$/;
 /** Where builds with a version of Next.js happen: `version` is a folder of `versions/`, undefined stands for the app's own. */
 function sourceOf(version) {
   const folder = path.join(output, version === undefined ? "source" : `source-${version}`);
-  const workingApp = path.join(folder, "examples/next-app");
+  const workingApp = path.join(folder, "examples/app");
   const toolEnvironment = {
     // The tools need a newer Node than the system may have; the app brings it as a package.
     PATH: `${path.join(workingApp, "node_modules/.bin")}${path.delimiter}${process.env.PATH}`,

@@ -186,11 +186,11 @@ export default defineCloudflareConfig({
 
 function wranglerConfig(own) {
   const shared = {
-    name: "onegen-next-app",
+    name: "onegen-app",
     compatibility_date: "2026-07-01",
     compatibility_flags: ["nodejs_compat", "global_fetch_strictly_public"],
     assets: { directory: ".open-next/assets", binding: "ASSETS" },
-    services: [{ binding: "WORKER_SELF_REFERENCE", service: "onegen-next-app" }],
+    services: [{ binding: "WORKER_SELF_REFERENCE", service: "onegen-app" }],
   };
   return JSON.stringify({ ...shared, ...own }, null, 2);
 }
