@@ -104,7 +104,7 @@ pub fn resume_loaded(
     with_engine(|engine| step_to_js(&engine.resume(machine, Reply::Loaded { kv, since }, millis(now))))
 }
 
-/// The slot of an entry in memory that is fresh for whoever asks; -1 when a read has more to say
+/// The slot of an entry in memory that is fresh for every reader; -1 when a read has more to say
 /// ([`Engine::fresh_in_memory`]). `kind` is 0 for responses, 1 for data, 2 for what `use cache` keeps.
 #[wasm_bindgen]
 pub fn fresh_in_memory(kind: u32, key: &str, now: f64) -> f64 {

@@ -1,4 +1,4 @@
-// One isolate's engine, guarded: whatever happens inside, a call ends with a result.
+// One isolate's engine, guarded: a call always ends with a result.
 import * as core from "../../wasm/engine/engine.js";
 import type { Call, CarriedLease, DoneStep, EngineStats, Kind, Loaded, Position, Reply, Step } from "./protocol.js";
 
@@ -66,7 +66,7 @@ export class Engine {
     core.configure(...this.#settings);
   }
 
-  /** The slot of an entry in memory that is fresh for whoever asks, or -1: then `begin` has more to say. */
+  /** The slot of an entry in memory that is fresh for every reader, or -1: then `begin` has more to say. */
   freshInMemory(kind: Kind, key: string, now: number): number {
     return this.#guard(
       () => core.fresh_in_memory(KINDS[kind], key, now),
