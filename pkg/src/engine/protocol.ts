@@ -1,4 +1,4 @@
-// The language between the engine and its host, after the crate's `engine::call` and `wire` modules: calls, steps, effects, replies
+// The language between the engine and its host, after the crate's `engine/protocol` and `wire` modules: calls, steps, effects, replies
 // and results, and the messages between an isolate and the objects.
 
 /** One of several objects, told apart by the one field that it has: how the crate writes an enum whose variants have fields. */
