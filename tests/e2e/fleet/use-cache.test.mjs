@@ -16,14 +16,14 @@ for (const variant of ["onegen-use-cache", "onegen-cache-components", "onegen-us
     t.after(() => worker.stop());
     const fleet = await startFleet({ variant, url: worker.url, token: TOKEN });
     t.after(() => fleet.stop());
-    const ends = (name, invalidated, mostRenders) => () => checks.invalidationsEndIt(fleet, name, invalidated, mostRenders);
+    const ends = (name, invalidated, options) => () => checks.invalidationsEndIt(fleet, name, invalidated, options);
 
     await t.test("byte for byte", () => checks.oneMakesItForAll(fleet));
     await t.test("whoever asks at once", () => checks.crowdsCostOne(fleet));
     await t.test("until its tag is invalidated", ends("tagged", (_path, tag) => checks.invalidate(fleet, 0, `tag=${tag}`)));
     await t.test("until its path is invalidated", ends("path", (path) => checks.invalidate(fleet, 0, `path=${path}`)));
     // Next.js tells of it twice: before it renders the page, and while that streams (next, `server/app-render/app-render.js`).
-    await t.test("until an action updates its tag", ends("acted", (path) => checks.pressReplace(fleet, 0, path), 3));
+    await t.test("until an action updates its tag", ends("acted", (path) => checks.pressReplace(fleet, 0, path), { toldTwice: true }));
     if (variant !== "onegen-cache-components") {
       await t.test("inside of others", () => checks.valuesInsideOthers(fleet));
       await t.test("unless it fails", () => checks.failuresAreNotKept(fleet));
