@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 // The package's command.
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { messageOf } from "../base/errors.js";
+import { accessFrom } from "../node/access.js";
 import { seedAssets } from "./seed-assets.js";
 import { seedWorker } from "./seed-worker.js";
 
 const USAGE = `usage: onegen seed [folder] [--app id]
+       onegen --version
 
   seed   makes the pages that the build pre-rendered hits on their first visit. folder is the app's, by default the current one.
 
@@ -30,8 +32,15 @@ try {
 
 function parsed(): { command: string; folder: string; app: string | undefined } {
   try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: { app: { type: "string" }, help: { type: "boolean" } } });
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { app: { type: "string" }, help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } },
+    });
     const [name, place = "."] = positionals;
+    if (values.version) {
+      console.log(version());
+      process.exit(0);
+    }
     if (name === "seed" && positionals.length <= 2 && !values.help) return { command: name, folder: place, app: values.app };
     console.error(USAGE);
     process.exit(values.help || name === undefined || name === "help" ? 0 : 2);
@@ -41,6 +50,12 @@ function parsed(): { command: string; folder: string; app: string | undefined } 
   }
 }
 
+/** The version of the package that this command is part of. */
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
 async function intoAssets(): Promise<void> {
   const { written, skipped, target } = await seedAssets(folder);
   console.log(`onegen: ${written} pre-rendered entries in ${target}`);
@@ -48,15 +63,11 @@ async function intoAssets(): Promise<void> {
 }
 
 async function intoWorker(): Promise<void> {
-  const { ONEGEN_URL: url, ONEGEN_TOKEN: token } = process.env;
-  if (!url || !URL.canParse(url) || !token) {
-    const name = !url || !URL.canParse(url) ? "ONEGEN_URL" : "ONEGEN_TOKEN";
-    throw new Error(
-      `environment variable ${name} is ${process.env[name] ? "not usable" : "missing"}: expected what "next start" will run with; set it, or run "opennextjs-cloudflare build" first if the app runs on Workers`,
-    );
-  }
-  const { uploaded, present, skipped } = await seedWorker(join(folder, ".next"), { url, token, app, onProgress: drawn });
+  const advice = 'set it, or run "opennextjs-cloudflare build" first if the app runs on Workers';
+  const { url, token } = accessFrom(process.env, advice);
+  const { uploaded, present, skipped, record } = await seedWorker(join(folder, ".next"), { url, token, app, onProgress: drawn });
   console.log(`onegen: ${uploaded} pre-rendered entries uploaded, ${present} were there already or had been replaced`);
+  if (record) console.log(`onegen: ${record}`);
   tell(skipped);
 }
 

@@ -5,6 +5,7 @@ import { messageOf } from "../base/errors.js";
 import { Engine } from "../engine/node.js";
 import { Build } from "../node/build.js";
 import { Https } from "../stores/https.js";
+import { Unanswered } from "../stores/unanswered.js";
 
 const AT_ONCE = 8;
 const PUBLISH_LIMIT_MS = 30_000;
@@ -17,10 +18,19 @@ export interface SeedOptions {
   readonly onProgress?: (done: number, all: number) => void;
 }
 
+/** What to do about a refusal that another attempt would get again. */
+const ADVICE = new Map<unknown, string>([
+  ["foreign-key", "give the app that the token is for by --app, or set ONEGEN_TOKEN to a token of this app"],
+  ["unknown-token", "set ONEGEN_TOKEN to a token of the Worker's ONEGEN_TOKENS"],
+  ["read-only-token", "set ONEGEN_TOKEN to a read-write token of this app"],
+]);
+
 /** What became of the pages: `present` were there already. */
 export interface SeedResult {
   uploaded: number;
   present: number;
+  /** Why an interrupted run would begin anew, if it would. */
+  record?: string | undefined;
   readonly skipped: { key: string; reason: string }[];
 }
 
@@ -68,12 +78,15 @@ export async function seedWorker(dist: string, { url, token, app = "app", onProg
   const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
   const failure = ends.find((end) => end.status === "rejected");
   if (failure) {
-    const why = messageOf(failure.reason);
+    const { reason } = failure as { reason: unknown };
+    const advice = reason instanceof Unanswered ? ADVICE.get(reason.cause) : undefined;
+    const goesOn = record.fault ? "run it again" : "run it again, it goes on from there";
     throw new Error(
-      `after ${done} of ${paths.length} entries the Onegen Worker at ${new URL(url).origin} ${why}: run it again, it goes on from there`,
+      `after ${done} of ${paths.length} entries the Onegen Worker at ${new URL(url).origin} ${messageOf(reason)}: ${advice ?? goesOn}`,
     );
   }
   await record.remove();
+  result.record = record.fault;
   return result;
 }
 
@@ -83,6 +96,8 @@ class Record {
   readonly #target: string;
   #keys = new Set<string>();
   #writing = Promise.resolve();
+  /** Why what an interrupted run has uploaded is uploaded again, if it is. */
+  fault: string | undefined;
 
   constructor(file: string, target: string) {
     this.#file = file;
@@ -102,13 +117,23 @@ class Record {
     return this.#keys.has(key);
   }
 
+  /** A record that cannot be written costs an interrupted run its beginning, and nothing else. */
   add(key: string): Promise<void> {
     this.#keys.add(key);
-    this.#writing = this.#writing.then(() => writeFile(this.#file, JSON.stringify({ target: this.#target, keys: [...this.#keys] })));
+    this.#writing = this.#writing.then(() => this.#write()).catch((error: unknown) => this.#failed(error));
     return this.#writing;
   }
 
   async remove(): Promise<void> {
-    await rm(this.#file, { force: true });
+    if (this.fault === undefined) await rm(this.#file, { force: true }).catch((error: unknown) => this.#failed(error));
+  }
+
+  async #write(): Promise<void> {
+    if (this.fault !== undefined) return;
+    await writeFile(this.#file, JSON.stringify({ target: this.#target, keys: [...this.#keys] }));
+  }
+
+  #failed(error: unknown): void {
+    this.fault ??= `${this.#file} could not be written (${messageOf(error)}): a run that is interrupted begins anew`;
   }
 }

@@ -12,6 +12,7 @@ import { LEDGER, NextHost, type RequestCache } from "../next/host.js";
 import type { OnegenOptions } from "../next/options.js";
 import { Https } from "../stores/https.js";
 import { UseCache } from "../use-cache/cache.js";
+import { accessFrom } from "./access.js";
 import { Build, moduleOfNext } from "./build.js";
 import { Requests } from "./requests.js";
 
@@ -91,10 +92,7 @@ export function nextItself(context: HandlerContext): NextCache | null {
 
 function start(given: unknown, serverDistDir: string | undefined): ProcessCache {
   const { collapseData, ...options } = checkedOptions<OnegenOptions>(given, OPTIONS);
-  const url = environment("ONEGEN_URL", "the address of your Onegen Worker, such as https://onegen.example.workers.dev", isAddress);
-  const token = environment("ONEGEN_TOKEN", "a read-write token of this app, one of those in the Worker's ONEGEN_TOKENS", (value) =>
-    /^[\x21-\x7e]+$/.test(value),
-  );
+  const { url, token } = accessFrom(process.env, 'set it where "next start" runs');
   const build = new Build(serverDistDir ?? foundBuild());
   const engine = new Engine(options, build.id, build.previewId ?? crypto.randomUUID());
   const headerBytes = (stored: Uint8Array) => engine.headerBytes(stored);
@@ -141,16 +139,4 @@ function foundBuild(): string {
   throw new Error(
     `"onegen/use-cache" finds no build in ${candidates[0]}: expected what "next build" makes; name "onegen/next" as cacheHandler beside it, which is told where the build is, or start in the app's folder`,
   );
-}
-
-function environment(name: string, expected: string, holds: (value: string) => boolean): string {
-  const value = process.env[name];
-  if (value && holds(value)) return value;
-  throw new Error(
-    `environment variable ${name} is ${value ? "not usable" : "missing"}: expected ${expected}; set it where "next start" runs`,
-  );
-}
-
-function isAddress(value: string): boolean {
-  return /^https?:$/.test(URL.canParse(value) ? new URL(value).protocol : "");
 }
