@@ -17,6 +17,19 @@ pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     checked(u64::deserialize(deserializer)?)
 }
 
+/// The largest generation that a row is believed to have handed out: 2^46 more can follow before numbers end. Generations begin at
+/// the time of day, so that only a damaged row is beyond.
+const LARGEST_HANDED_OUT: u64 = LARGEST - (1 << 46);
+
+/// The generation that a row has handed out last. A row with a larger one is unreadable: the next one would be no number of JavaScript's.
+pub(crate) fn handed_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    if number > LARGEST_HANDED_OUT {
+        return Err(Error::custom(format_args!("{number} is above {LARGEST_HANDED_OUT}")));
+    }
+    Ok(number)
+}
+
 /// A number that may be left out.
 pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Option::<u64>::deserialize(deserializer)?.map(checked).transpose()

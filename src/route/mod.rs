@@ -10,7 +10,7 @@ pub mod lease_token;
 mod orders;
 mod timing;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use events::{AbandonReason, Answer, Effect, Event, HoldReason, Lease, Need, Outcome};
 pub use orders::{Alarm, Order, Orders};
@@ -61,10 +61,11 @@ pub struct Latest {
 /// The durable state of one route.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Route {
+    #[serde(deserialize_with = "created_at")]
     created_at: Millis,
     touched_at: Millis,
     /// The highest generation handed out or accepted.
-    #[serde(deserialize_with = "number::whole")]
+    #[serde(deserialize_with = "number::handed_out")]
     last_generation: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     latest: Option<Latest>,
@@ -76,6 +77,11 @@ pub struct Route {
     uncacheable_until: Millis,
     render_times: Vec<Span>,
     kv: Kv,
+}
+
+/// Generations begin at it: a time after which none could follow makes a row unreadable.
+fn created_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Millis, D::Error> {
+    number::handed_out(deserializer).map(Millis)
 }
 
 impl Route {
