@@ -75,7 +75,7 @@ function tell(skipped: { key: string; reason: string }[]): void {
   for (const { key, reason } of skipped) console.log(`onegen: ${key} is not seeded: ${reason}`);
 }
 
-/** A bar where somebody watches, nothing in a log. */
+/** Draws a progress bar on a terminal, and nothing into a log. */
 function drawn(done: number, all: number): void {
   if (!process.stderr.isTTY) return;
   const full = Math.round((BAR_WIDTH * done) / all);

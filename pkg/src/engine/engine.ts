@@ -52,7 +52,7 @@ export class Engine {
   readonly #settings: Parameters<typeof core.configure>;
   /** How many panics were answered with a miss. */
   panics = 0;
-  /** Called after a panic: the fresh engine remembers nothing, so whatever is kept for the old one's memory is void. */
+  /** Called after a panic: the fresh engine remembers nothing, so the bytes kept for the old engine's memory are void. */
   onReset: () => void = () => {};
 
   /**

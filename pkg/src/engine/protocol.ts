@@ -35,7 +35,7 @@ export interface Lease {
   readonly position: Position;
 }
 
-/** A lease that a request carries to whoever renders. */
+/** A lease that a request carries to the renderer. */
 export interface CarriedLease {
   readonly lease: Lease;
   readonly entry_key: string;
@@ -66,7 +66,7 @@ export interface Acquire {
   readonly holder: string;
   readonly position: Position;
   readonly need: "refresh" | "fill";
-  /** How long the answer may be held back while somebody else renders. */
+  /** How long the answer may be held back while another request renders. */
   readonly wait_ms: number;
 }
 
